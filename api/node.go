@@ -1,0 +1,63 @@
+package api
+
+import "time"
+
+// Node is a machine that runs instances.
+type Node struct {
+	Name      string        `json:"name"`
+	Version   string        `json:"version"` // virga's
+	Kernel    string        `json:"kernel"`
+	Arch      string        `json:"arch"`
+	Started   time.Time     `json:"started"` // of the daemon
+	Capacity  Capacity      `json:"capacity"`
+	Features  []Feature     `json:"features"`
+	Cgroup    string        `json:"cgroup" enum:"v1,v2,hybrid"`
+	DataDir   string        `json:"dataDir"`
+	Instances map[Phase]int `json:"instances,omitempty"`
+}
+
+// Capacity says what a node has, what may be given out and what is given out.
+type Capacity struct {
+	Physical    Amount `json:"physical"`
+	Reserved    Amount `json:"reserved"`    // kept for the system
+	Allocatable Amount `json:"allocatable"` // physical minus reserved
+	Allocated   Amount `json:"allocated"`   // promised to instances
+	Used        Amount `json:"used"`        // measured
+}
+
+// Amount is a quantity of each resource.
+type Amount struct {
+	VCPUs  float64 `json:"vcpus"`
+	Memory int64   `json:"memory"` // bytes
+	Disk   int64   `json:"disk"`   // bytes
+}
+
+// Feature is one ability of the kernel or the hardware that virga uses.
+type Feature struct {
+	Name    string `json:"name"`
+	Present bool   `json:"present"`
+	Detail  string `json:"detail,omitempty"`
+	// Cost says what is lost where the feature is missing.
+	Cost string `json:"cost,omitempty"`
+	// Since is the first kernel version that has it.
+	Since string `json:"since,omitempty"`
+}
+
+// Resource is one thing virga made on the node.
+type Resource struct {
+	Kind string `json:"kind"` // "mount", "netns", "veth", "cgroup", "rule", "process", "directory", "image-layer"
+	Name string `json:"name"` // path, link name, pid, …
+	// Owner is the id of the instance, volume or network that owns it, or
+	// "node" for what the daemon itself needs.
+	Owner string `json:"owner"`
+	// Stale says that the owner no longer exists.
+	Stale bool   `json:"stale,omitempty"`
+	Error string `json:"error,omitempty"` // why a repair did not collect it
+}
+
+// CheckReport is the answer of a system check.
+type CheckReport struct {
+	Resources []Resource `json:"resources"`
+	Stale     int        `json:"stale"`
+	Repaired  int        `json:"repaired"`
+}

@@ -1,0 +1,31 @@
+package network
+
+import (
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/engine"
+)
+
+// Request asks for an instance's place on the network.
+type Request struct {
+	Instance string // id
+	Name     string
+	Project  string
+	Networks []api.Attachment // one "host" or "none", or networks by name
+	Ports    []api.Port
+	// Keep are the addresses of an earlier life, to be given again.
+	Keep []api.AddressOn
+	// UserNS asks for a user namespace; without one the network namespace
+	// belongs to the node's own.
+	UserNS bool
+	Sysctls map[string]string // net.* only, set in the namespace
+}
+
+// Attachment is an instance's place on the network. Close closes its files;
+// the namespaces live on while the instance's processes do.
+type Attachment struct {
+	Sandbox   engine.Sandbox
+	Addresses []api.AddressOn
+	Ports     []api.Port // with the host ports chosen
+	Resolv    []byte     // contents of /etc/resolv.conf
+	Hosts     []byte     // contents of /etc/hosts
+}
