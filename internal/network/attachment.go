@@ -16,7 +16,7 @@ type Request struct {
 	Keep []api.AddressOn
 	// UserNS asks for a user namespace; without one the network namespace
 	// belongs to the node's own.
-	UserNS bool
+	UserNS  bool
 	Sysctls map[string]string // net.* only, set in the namespace
 }
 

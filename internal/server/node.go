@@ -1,0 +1,49 @@
+package server
+
+import (
+	"context"
+	"io"
+	"iter"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/engine"
+)
+
+// Node is what the server asks of the node that runs an instance: everything
+// that is not desired state. Every method may be called concurrently; ids are
+// full ids of instances bound to the node.
+type Node interface {
+	Info(ctx context.Context) (api.Node, error)
+	Check(ctx context.Context, repair bool) (api.CheckReport, error)
+
+	// Attach connects to the first process of an instance. It may be called
+	// before the instance starts: the session then waits for its next life.
+	Attach(ctx context.Context, id string) (engine.Session, error)
+	Exec(ctx context.Context, id string, spec api.ExecSpec) (engine.Session, error)
+	Signal(ctx context.Context, id, signal string) error
+	// Logs yields lines until the end, or until ctx ends when following.
+	Logs(ctx context.Context, id string, o api.LogOptions) iter.Seq2[api.LogLine, error]
+	Stats(ctx context.Context, id string) (api.Stats, error)
+	Processes(ctx context.Context, id string) ([]api.Process, error)
+	// ReadFiles writes a tar of path to w; WriteFiles unpacks one into path.
+	// Both work on stopped instances too.
+	ReadFiles(ctx context.Context, id, path string, w io.Writer) error
+	WriteFiles(ctx context.Context, id, path string, r io.Reader) error
+}
+
+// Images is the node's image store.
+type Images interface {
+	List(ctx context.Context) ([]api.Image, error)
+	// Inspect finds an image by name, digest or an unambiguous beginning of
+	// its id.
+	Inspect(ctx context.Context, name string) (api.Image, error)
+	Remove(ctx context.Context, name string, force bool) ([]string, error)
+	Tag(ctx context.Context, source, target string) error
+	Prune(ctx context.Context, all bool) (api.PruneReport, error)
+	// The transfers report their progress; report is called from several
+	// goroutines, one call at a time, and must not block for long.
+	Pull(ctx context.Context, r api.PullRequest, report func(api.Progress)) (api.Image, error)
+	Push(ctx context.Context, r api.PushRequest, report func(api.Progress)) error
+	Import(ctx context.Context, name string, r io.Reader, report func(api.Progress)) (api.Image, error)
+	Export(ctx context.Context, name string, f api.ExportFormat, w io.Writer) error
+}
