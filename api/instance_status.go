@@ -35,6 +35,8 @@ type InstanceStatus struct {
 	Phase Phase `json:"phase"`
 	// Reason explains a phase that the user did not ask for.
 	Reason string `json:"reason,omitempty"`
+	// Error is why the phase is failed; a call that waits for the start returns it.
+	Error *Error `json:"error,omitempty"`
 	// Life is the Desired.Life this status belongs to.
 	Life     int       `json:"life"`
 	PID      int       `json:"pid,omitempty"` // of the workload's first process, on the node
@@ -44,6 +46,8 @@ type InstanceStatus struct {
 	// signal n ended it.
 	ExitCode  *int `json:"exitCode,omitempty"`
 	OOMKilled bool `json:"oomKilled,omitempty"`
+	// Starts numbers the newest life; engines, logs and sessions know a life by it.
+	Starts int `json:"starts,omitempty"`
 	// Restarts counts starts by the restart policy since the last Desired.Life.
 	Restarts int `json:"restarts,omitempty"`
 	// StoppedByUser is set once the user stopped it; unless-stopped obeys it.
