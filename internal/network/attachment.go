@@ -10,7 +10,8 @@ type Request struct {
 	Instance string // id
 	Name     string
 	Project  string
-	Networks []api.Attachment // one "host" or "none", or networks by name
+	Hostname string           // default Name
+	Networks []api.Attachment // one "host" or "none", or networks by name; default one "default"
 	Ports    []api.Port
 	// Keep are the addresses of an earlier life, to be given again.
 	Keep []api.AddressOn
@@ -18,6 +19,10 @@ type Request struct {
 	// belongs to the node's own.
 	UserNS  bool
 	Sysctls map[string]string // net.* only, set in the namespace
+
+	DNS        []string // name servers to forward to instead of the node's
+	DNSSearch  []string // search domains instead of the project's
+	ExtraHosts []string // NAME:ADDRESS lines of /etc/hosts
 }
 
 // Attachment is an instance's place on the network. Close closes its files;
