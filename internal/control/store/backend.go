@@ -3,9 +3,6 @@ package store
 import (
 	"context"
 	"iter"
-	"maps"
-	"strings"
-	"sync"
 
 	"github.com/virga-cloud/virga/api"
 )
@@ -14,8 +11,11 @@ import (
 type backend interface {
 	// commit applies ops if every condition holds, and returns the store's new
 	// revision once they are on disk. A condition that does not hold is
-	// errConflict and changes nothing.
+	// errConflict and changes nothing. After any other error the change may
+	// or may not have been made.
 	commit(ctx context.Context, ops ...op) (int64, error)
+	// get reads one key; false when it is absent.
+	get(ctx context.Context, key string) (entry, bool, error)
 	// load yields the keys below prefix with their values and revisions.
 	load(ctx context.Context, prefix string) iter.Seq2[entry, error]
 	close() error
@@ -41,46 +41,3 @@ type entry struct {
 }
 
 var errConflict = api.Errorf(api.CodeConflict, "the object was changed by someone else meanwhile")
-
-// memory is a backend without a disk.
-type memory struct {
-	mu       sync.Mutex
-	revision int64            // +checklocks:mu
-	entries  map[string]entry // +checklocks:mu
-}
-
-func newMemory() *memory { return &memory{entries: map[string]entry{}} }
-
-func (m *memory) commit(_ context.Context, ops ...op) (int64, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, o := range ops {
-		if o.when != anyRevision && m.entries[o.key].revision != o.when {
-			return 0, errConflict
-		}
-	}
-	m.revision++
-	for _, o := range ops {
-		if o.value == nil {
-			delete(m.entries, o.key)
-			continue
-		}
-		m.entries[o.key] = entry{key: o.key, value: o.value, revision: m.revision}
-	}
-	return m.revision, nil
-}
-
-func (m *memory) load(_ context.Context, prefix string) iter.Seq2[entry, error] {
-	m.mu.Lock()
-	all := maps.Clone(m.entries)
-	m.mu.Unlock()
-	return func(yield func(entry, error) bool) {
-		for k, e := range all {
-			if strings.HasPrefix(k, prefix) && !yield(e, nil) {
-				return
-			}
-		}
-	}
-}
-
-func (m *memory) close() error { return nil }

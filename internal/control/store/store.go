@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/virga-cloud/virga/api"
 )
@@ -15,24 +16,30 @@ type Store struct {
 	backend backend
 }
 
+// table is what a store does with each table.
+type table interface {
+	load(context.Context) error
+	close()
+}
+
 // Memory is a store that forgets everything when the process ends.
 func Memory() *Store {
-	s, err := open(context.Background(), newMemory())
+	s, err := open(context.Background(), newMemory(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		panic(err) // an empty memory backend has nothing that could fail
 	}
 	return s
 }
 
-// open loads every table from b and keeps them current.
-func open(ctx context.Context, b backend) (*Store, error) {
+// open loads every table from b.
+func open(ctx context.Context, b backend, log *slog.Logger) (*Store, error) {
 	s := &Store{
-		Instances: newTable(b, "instances", func(o *api.Instance) *api.Meta { return &o.Meta }),
-		Volumes:   newTable(b, "volumes", func(o *api.Volume) *api.Meta { return &o.Meta }),
-		Networks:  newTable(b, "networks", func(o *api.Network) *api.Meta { return &o.Meta }),
+		Instances: newTable(b, log, "instances", func(o *api.Instance) *api.Meta { return &o.Meta }),
+		Volumes:   newTable(b, log, "volumes", func(o *api.Volume) *api.Meta { return &o.Meta }),
+		Networks:  newTable(b, log, "networks", func(o *api.Network) *api.Meta { return &o.Meta }),
 		backend:   b,
 	}
-	for _, t := range []interface{ load(context.Context) error }{s.Instances, s.Volumes, s.Networks} {
+	for _, t := range s.tables() {
 		if err := t.load(ctx); err != nil {
 			return nil, err
 		}
@@ -40,5 +47,12 @@ func open(ctx context.Context, b backend) (*Store, error) {
 	return s, nil
 }
 
+func (s *Store) tables() []table { return []table{s.Instances, s.Volumes, s.Networks} }
+
 // Close makes the last writes durable and releases the backend.
-func (s *Store) Close() error { return s.backend.close() }
+func (s *Store) Close() error {
+	for _, t := range s.tables() {
+		t.close()
+	}
+	return s.backend.close()
+}

@@ -3,45 +3,64 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/virga-cloud/virga/api"
 )
 
-// Table is every object of one kind. Objects are handed out as deep copies, so
-// a caller may do with one what it likes. Its methods may be called
-// concurrently.
+// Table is every object of one kind. ByID, ByName and List hand out deep
+// copies, with which a caller may do what it likes; View, Views and Find hand
+// out the shared object itself, which must not be changed. All methods may be
+// called concurrently.
 type Table[T any] struct {
 	kind    string
 	backend backend
 	meta    func(*T) *api.Meta
+	log     *slog.Logger
 
 	mu      sync.RWMutex
-	objects map[string]stored     // +checklocks:mu by id
-	names   map[nameKey]string    // +checklocks:mu id by project and name
-	watches map[chan Change]empty // +checklocks:mu
+	objects map[string]*object[T]  // +checklocks:mu by id
+	names   map[nameKey]*object[T] // +checklocks:mu
+	watches map[chan Change]empty  // +checklocks:mu
+	dirty   map[*object[T]]empty   // +checklocks:mu objects with late changes
+	writing bool                   // +checklocks:mu a goroutine of late is at work
+	closed  bool                   // +checklocks:mu
+
+	late    sync.WaitGroup
+	closing chan empty // closed by close
 }
 
 type empty = struct{}
 
 type nameKey struct{ project, name string }
 
-// stored is an object as it is on disk; decoding makes the copy a caller gets.
-type stored struct {
-	json     []byte
-	revision int64
-	nameKey
+// object is one object of a table. What current points to is never changed
+// once it is there.
+type object[T any] struct {
+	id string
+	// write is held by who commits a change of the object, so that changes of
+	// this process queue instead of failing on each other's revision. Locked
+	// before the table's mu, and held while the disk works.
+	write sync.Mutex
+
+	// The rest is guarded by the table's mu.
+	current  *T
+	revision int64      // of the backend's copy
+	changed  chan empty // closed when current is replaced or the object deleted; made on demand
+	deleted  bool
+	// late are changes that current has and the backend's copy has not.
+	late []func(*T)
 }
 
-// Change names an object that was created, updated or deleted.
-type Change struct{ ID string }
-
-func newTable[T any](b backend, kind string, meta func(*T) *api.Meta) *Table[T] {
+func newTable[T any](b backend, log *slog.Logger, kind string, meta func(*T) *api.Meta) *Table[T] {
 	return &Table[T]{
-		kind: kind, backend: b, meta: meta,
-		objects: map[string]stored{}, names: map[nameKey]string{}, watches: map[chan Change]empty{},
+		kind: kind, backend: b, meta: meta, log: log.With("kind", kind),
+		objects: map[string]*object[T]{}, names: map[nameKey]*object[T]{},
+		watches: map[chan Change]empty{}, dirty: map[*object[T]]empty{},
+		closing: make(chan empty),
 	}
 }
 
@@ -51,6 +70,12 @@ func (t *Table[T]) nameKey(k nameKey) string {
 	return "/virga/names/" + t.kind + "/" + k.project + "/" + k.name
 }
 
+func (t *Table[T]) keyOf(v *T) nameKey {
+	m := t.meta(v)
+	return nameKey{m.Project, m.Name}
+}
+
+// load fills an empty table from the backend.
 func (t *Table[T]) load(ctx context.Context) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -58,219 +83,113 @@ func (t *Table[T]) load(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("load %s: %w", t.kind, err)
 		}
-		var o T
-		if err := json.Unmarshal(e.value, &o); err != nil {
-			return fmt.Errorf("decode %s: %w", e.key, err)
+		v, err := t.decode(e)
+		if err != nil {
+			return err
 		}
-		m := t.meta(&o)
-		k := nameKey{m.Project, m.Name}
-		t.objects[m.ID] = stored{e.value, e.revision, k}
-		t.names[k] = m.ID
+		id := strings.TrimPrefix(e.key, t.key(""))
+		o := &object[T]{id: id, current: v, revision: e.revision}
+		t.objects[id] = o
+		t.names[t.keyOf(v)] = o
 	}
 	return nil
 }
 
-// Create stores a new object. Its Meta must have an ID, a name and a project;
-// Revision is set. A taken name is a Conflict.
-func (t *Table[T]) Create(ctx context.Context, o *T) error {
-	m := t.meta(o)
-	k := nameKey{m.Project, m.Name}
-	b, err := json.Marshal(o)
-	if err != nil {
-		return fmt.Errorf("encode %s %s: %w", t.kind, m.ID, err)
+func (t *Table[T]) decode(e entry) (*T, error) {
+	v := new(T)
+	if err := json.Unmarshal(e.value, v); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", e.key, err)
 	}
-	rev, err := t.backend.commit(ctx,
-		op{t.key(m.ID), b, absent},
-		op{t.nameKey(k), []byte(m.ID), absent})
-	if errors.Is(err, errConflict) {
-		return api.Errorf(api.CodeConflict, "the name %q is taken", m.Name).InField("name").
-			WithHint("choose another name, or remove what has it")
-	}
-	if err != nil {
-		return err
-	}
-	m.Revision = rev
-	t.put(m.ID, stored{b, rev, k})
-	return nil
+	t.meta(v).Revision = e.revision
+	return v, nil
 }
 
-// Update applies change to the object and stores the result; it is called
-// again when someone else changed the object meanwhile, and must therefore
-// depend on nothing but its argument. An error from it changes nothing and is
-// returned. A name may be changed.
-func (t *Table[T]) Update(ctx context.Context, id string, change func(*T) error) (T, error) {
-	var zero T
-	for {
-		t.mu.RLock()
-		old, ok := t.objects[id]
-		t.mu.RUnlock()
-		if !ok {
-			return zero, t.notFound(id)
-		}
-		o, err := t.decode(old)
-		if err != nil {
-			return zero, err
-		}
-		if err := change(&o); err != nil {
-			return zero, err
-		}
-		m := t.meta(&o)
-		k := nameKey{m.Project, m.Name}
-		b, err := json.Marshal(&o)
-		if err != nil {
-			return zero, fmt.Errorf("encode %s %s: %w", t.kind, id, err)
-		}
-		ops := []op{{t.key(id), b, old.revision}}
-		if k != old.nameKey {
-			if _, taken := t.lookup(k); taken {
-				return zero, api.Errorf(api.CodeConflict, "the name %q is taken", m.Name).InField("name")
-			}
-			ops = append(ops, op{t.nameKey(old.nameKey), nil, anyRevision}, op{t.nameKey(k), []byte(id), absent})
-		}
-		rev, err := t.backend.commit(ctx, ops...)
-		if errors.Is(err, errConflict) {
-			continue // ctx ends a fight that never does: commit checks it
-		}
-		if err != nil {
-			return zero, err
-		}
-		m.Revision = rev
-		t.put(id, stored{b, rev, k})
-		return o, nil
-	}
-}
-
-// Delete takes an object away. Deleting one that is not there is no error.
-func (t *Table[T]) Delete(ctx context.Context, id string) error {
+// View returns the object of that id, or NotFound. It must not be changed.
+func (t *Table[T]) View(id string) (*T, error) {
 	t.mu.RLock()
-	old, ok := t.objects[id]
-	t.mu.RUnlock()
-	if !ok {
-		return nil
+	defer t.mu.RUnlock()
+	if o, ok := t.objects[id]; ok {
+		return o.current, nil
 	}
-	if _, err := t.backend.commit(ctx, op{t.key(id), nil, anyRevision}, op{t.nameKey(old.nameKey), nil, anyRevision}); err != nil {
-		return err
+	return nil, t.notFound(id)
+}
+
+// Views returns every object, in no order. They must not be changed.
+func (t *Table[T]) Views() []*T {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	all := make([]*T, 0, len(t.objects))
+	for _, o := range t.objects {
+		all = append(all, o.current)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.objects, id)
-	if t.names[old.nameKey] == id {
-		delete(t.names, old.nameKey)
+	return all
+}
+
+// Find returns the project's object that ref means: a name, an id or the
+// beginning of just one id. It must not be changed.
+func (t *Table[T]) Find(project, ref string) (*T, error) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if o, ok := t.names[nameKey{project, ref}]; ok {
+		return o.current, nil
 	}
-	t.notify(id)
-	return nil
+	if o, ok := t.objects[ref]; ok && t.meta(o.current).Project == project {
+		return o.current, nil
+	}
+	if ref == "" {
+		return nil, t.notFound(ref)
+	}
+	var found *T
+	for id, o := range t.objects {
+		if !strings.HasPrefix(id, ref) || t.meta(o.current).Project != project {
+			continue
+		}
+		if found != nil {
+			return nil, api.Errorf(api.CodeConflict, "several %s have an id that begins with %q", t.kind, ref).
+				WithHint("give more characters of the id, or the name")
+		}
+		found = o.current
+	}
+	if found == nil {
+		return nil, t.notFound(ref)
+	}
+	return found, nil
 }
 
 // ByID returns the object of that id, or NotFound.
 func (t *Table[T]) ByID(id string) (T, error) {
-	t.mu.RLock()
-	s, ok := t.objects[id]
-	t.mu.RUnlock()
-	if !ok {
+	v, err := t.View(id)
+	if err != nil {
 		var zero T
-		return zero, t.notFound(id)
+		return zero, err
 	}
-	return t.decode(s)
+	return *clone(v), nil
 }
 
 // ByName returns the project's object of that name, or NotFound.
 func (t *Table[T]) ByName(project, name string) (T, error) {
-	id, ok := t.lookup(nameKey{project, name})
+	t.mu.RLock()
+	o, ok := t.names[nameKey{project, name}]
+	var v *T
+	if ok {
+		v = o.current
+	}
+	t.mu.RUnlock()
 	if !ok {
 		var zero T
 		return zero, t.notFound(name)
 	}
-	return t.ByID(id)
+	return *clone(v), nil
 }
 
-// List returns every object, in no order.
+// List returns every object, in no order. The error is always nil.
 func (t *Table[T]) List() ([]T, error) {
-	t.mu.RLock()
-	all := make([]stored, 0, len(t.objects))
-	for _, s := range t.objects {
-		all = append(all, s)
-	}
-	t.mu.RUnlock()
-	out := make([]T, 0, len(all))
-	for _, s := range all {
-		o, err := t.decode(s)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, o)
+	views := t.Views()
+	out := make([]T, len(views))
+	for i, v := range views {
+		out[i] = *clone(v)
 	}
 	return out, nil
-}
-
-// watchBuffer bounds what a slow watcher may leave unread; one that falls
-// further behind has its channel closed and must list and watch anew.
-const watchBuffer = 4096
-
-// Watch delivers the id of every object that changes from now on. The channel
-// is closed when ctx ends or when the reader is too slow. List after Watch to
-// miss nothing.
-func (t *Table[T]) Watch(ctx context.Context) <-chan Change {
-	c := make(chan Change, watchBuffer)
-	t.mu.Lock()
-	t.watches[c] = empty{}
-	t.mu.Unlock()
-	context.AfterFunc(ctx, func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.drop(c)
-	})
-	return c
-}
-
-// put makes s current unless something newer is.
-func (t *Table[T]) put(id string, s stored) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	old, ok := t.objects[id]
-	if ok && old.revision >= s.revision {
-		return
-	}
-	if ok && old.nameKey != s.nameKey && t.names[old.nameKey] == id {
-		delete(t.names, old.nameKey)
-	}
-	t.objects[id] = s
-	t.names[s.nameKey] = id
-	t.notify(id)
-}
-
-// +checklocks:t.mu
-func (t *Table[T]) notify(id string) {
-	for c := range t.watches {
-		select {
-		case c <- Change{ID: id}:
-		default:
-			t.drop(c)
-		}
-	}
-}
-
-// +checklocks:t.mu
-func (t *Table[T]) drop(c chan Change) {
-	if _, ok := t.watches[c]; ok {
-		delete(t.watches, c)
-		close(c)
-	}
-}
-
-func (t *Table[T]) lookup(k nameKey) (string, bool) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	id, ok := t.names[k]
-	return id, ok
-}
-
-func (t *Table[T]) decode(s stored) (T, error) {
-	var o T
-	if err := json.Unmarshal(s.json, &o); err != nil {
-		return o, fmt.Errorf("decode %s: %w", t.kind, err)
-	}
-	t.meta(&o).Revision = s.revision
-	return o, nil
 }
 
 func (t *Table[T]) notFound(ref string) error {
