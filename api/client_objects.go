@@ -1,0 +1,83 @@
+package api
+
+import (
+	"context"
+	"net/url"
+)
+
+// VolumeRequest asks for a volume.
+type VolumeRequest struct {
+	Name   string            `json:"name,omitempty"`
+	Labels map[string]string `json:"labels,omitempty"`
+	Size   int64             `json:"size,omitempty" minimum:"0" doc:"Limit in bytes; 0 is none"`
+}
+
+// VersionInfo is the daemon's version and that of its API.
+type VersionInfo struct {
+	Version string `json:"version"`
+	API     string `json:"api"`
+}
+
+// Volumes lists volumes.
+func (c *Client) Volumes(ctx context.Context) ([]Volume, error) {
+	var list []Volume
+	return list, c.call(ctx, "GET", "/volumes", nil, nil, &list)
+}
+
+// Volume returns one volume.
+func (c *Client) Volume(ctx context.Context, name string) (Volume, error) {
+	var v Volume
+	return v, c.call(ctx, "GET", "/volumes/"+esc(name), nil, nil, &v)
+}
+
+// CreateVolume makes a volume.
+func (c *Client) CreateVolume(ctx context.Context, r VolumeRequest) (Volume, error) {
+	var v Volume
+	return v, c.call(ctx, "POST", "/volumes", nil, r, &v)
+}
+
+// RemoveVolume removes a volume that no instance uses.
+func (c *Client) RemoveVolume(ctx context.Context, name string) error {
+	return c.call(ctx, "DELETE", "/volumes/"+esc(name), nil, nil, nil)
+}
+
+// PruneVolumes removes the volumes that no instance uses: anonymous ones, or all.
+func (c *Client) PruneVolumes(ctx context.Context, all bool) (PruneReport, error) {
+	var r PruneReport
+	return r, c.call(ctx, "POST", "/volumes/prune", nil, map[string]bool{"all": all}, &r)
+}
+
+// Networks lists networks.
+func (c *Client) Networks(ctx context.Context) ([]Network, error) {
+	var list []Network
+	return list, c.call(ctx, "GET", "/networks", nil, nil, &list)
+}
+
+// Network returns one network.
+func (c *Client) Network(ctx context.Context, name string) (Network, error) {
+	var n Network
+	return n, c.call(ctx, "GET", "/networks/"+esc(name), nil, nil, &n)
+}
+
+// Node describes the node.
+func (c *Client) Node(ctx context.Context) (Node, error) {
+	var n Node
+	return n, c.call(ctx, "GET", "/node", nil, nil, &n)
+}
+
+// Version returns the daemon's version.
+func (c *Client) Version(ctx context.Context) (VersionInfo, error) {
+	var v VersionInfo
+	return v, c.call(ctx, "GET", "/version", nil, nil, &v)
+}
+
+// Check lists what virga made on the node and who owns it; with repair it
+// collects what is stale.
+func (c *Client) Check(ctx context.Context, repair bool) (CheckReport, error) {
+	method, path, q := "GET", "/system/check", url.Values(nil)
+	if repair {
+		method, path = "POST", "/system/repair"
+	}
+	var r CheckReport
+	return r, c.call(ctx, method, path, q, nil, &r)
+}
