@@ -1,0 +1,83 @@
+package api
+
+import "time"
+
+// Group is N interchangeable instances from one template.
+type Group struct {
+	Meta
+	Spec GroupSpec `json:"spec"`
+	// Revisions are the templates there were, oldest first, the current one
+	// last; at most ten.
+	Revisions []GroupRevision `json:"revisions"`
+	Status    GroupStatus     `json:"status"`
+}
+
+// GroupSpec is what the user asked for.
+type GroupSpec struct {
+	Template InstanceSpec      `json:"template"`
+	Labels   map[string]string `json:"labels,omitempty" doc:"Given to every instance"`
+	Min      int               `json:"min,omitempty" minimum:"0" doc:"Fewest instances a scale may ask for"`
+	Desired  int               `json:"desired" minimum:"0"`
+	Max      int               `json:"max,omitempty" minimum:"0" doc:"Most instances a scale may ask for; default desired"`
+	Update   UpdatePolicy      `json:"update,omitzero"`
+	// HealthGrace is how long after its start an instance may be unhealthy.
+	HealthGrace Duration `json:"healthGrace,omitempty" doc:"Default 0s"`
+	// ScaleIn says which instance goes first when there are too many.
+	ScaleIn string `json:"scaleIn,omitempty" enum:"newest,oldest" doc:"Default newest"`
+	// Stateful gives every instance a stable ordinal name, and starts them in
+	// order, each when the one before is ready.
+	Stateful bool `json:"stateful,omitempty"`
+	Paused   bool `json:"paused,omitempty" doc:"Heal, but neither roll nor scale"`
+}
+
+// UpdatePolicy is how a change of the template is rolled out.
+type UpdatePolicy struct {
+	MaxSurge       *int `json:"maxSurge,omitempty" minimum:"0" doc:"Instances beyond desired during a roll; default 1"`
+	MaxUnavailable int  `json:"maxUnavailable,omitempty" minimum:"0" doc:"Instances fewer than desired during a roll; default 0"`
+	// Rollback returns to the revision before when that many instances of the
+	// new one failed in a row; 0 does not.
+	Rollback int `json:"rollback,omitempty" minimum:"0"`
+	// MinReady is how long an instance must be ready before it counts.
+	MinReady Duration `json:"minReady,omitempty"`
+}
+
+// GroupRevision is one template of a group.
+type GroupRevision struct {
+	Number   int          `json:"number"`
+	Created  time.Time    `json:"created"`
+	Template InstanceSpec `json:"template"`
+}
+
+// GroupStatus is what the group's controller observed.
+type GroupStatus struct {
+	Phase     GroupPhase `json:"phase"`
+	Reason    string     `json:"reason,omitempty"`
+	Instances int        `json:"instances"` // not ended
+	Ready     int        `json:"ready"`     // running, and healthy where checked
+	Current   int        `json:"current"`   // of the current revision
+	// Failures counts instances that ended or became unhealthy in a row;
+	// each doubles the wait before the next try, from 100 ms to one minute.
+	Failures int       `json:"failures,omitempty"`
+	NextTry  time.Time `json:"nextTry,omitzero"`
+	// RolledBack is the number of the revision that was given up, or 0.
+	RolledBack int            `json:"rolledBack,omitempty"`
+	History    []GroupHistory `json:"history,omitempty"` // newest last, at most 100
+}
+
+// GroupPhase sums a group up.
+type GroupPhase string
+
+const (
+	GroupSteady   GroupPhase = "steady"   // as many ready as desired, all of the current revision
+	GroupScaling  GroupPhase = "scaling"  // instances are being made or removed
+	GroupRolling  GroupPhase = "rolling"  // some are of an older revision
+	GroupPaused   GroupPhase = "paused"   // by the user
+	GroupFailing  GroupPhase = "failing"  // new instances do not become ready; Reason says why
+	GroupRemoving GroupPhase = "removing" // its instances are being removed
+)
+
+// GroupHistory is one decision and its reason.
+type GroupHistory struct {
+	Time    time.Time `json:"time"`
+	Message string    `json:"message"`
+}

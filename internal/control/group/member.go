@@ -1,0 +1,42 @@
+package group
+
+import (
+	"time"
+
+	"github.com/virga-cloud/virga/api"
+)
+
+// Member is what a plan needs to know of one instance of the group.
+type Member struct {
+	ID       string
+	Revision int // of the template it was made from
+	Ordinal  int // of a stateful group, from 0
+	Created  time.Time
+	Phase    api.Phase
+	Reason   string
+	Started  time.Time // of its present life
+	Finished time.Time // when it has ended
+	// Checked says that it has a health check, whose verdict is Health.
+	Checked   bool
+	Health    string
+	Protected bool // not to be removed when scaling in
+}
+
+// ready reports whether m serves: it runs, is healthy where that is checked,
+// and has been so for that long.
+func (m Member) ready(now time.Time, atLeast time.Duration) bool {
+	return m.Phase == api.PhaseRunning &&
+		(!m.Checked || m.Health == api.HealthHealthy) &&
+		now.Sub(m.Started) >= atLeast
+}
+
+// failed reports whether m must be replaced.
+func (m Member) failed(now time.Time, grace time.Duration) bool {
+	switch m.Phase {
+	case api.PhaseStopped, api.PhaseFailed:
+		return true
+	case api.PhaseRunning:
+		return m.Checked && m.Health == api.HealthUnhealthy && now.Sub(m.Started) >= grace
+	}
+	return false
+}

@@ -1,0 +1,300 @@
+package group
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/virga-cloud/virga/api"
+)
+
+// world carries plans out the way the controller and the node do, in virtual
+// time: members start, become ready, end, and take a while to be removed.
+type world struct {
+	group   api.Group
+	members []Member
+	now     time.Time
+	made    int
+	broken  map[int]bool // revisions whose instances end at once
+	starts  []time.Time
+}
+
+func newWorld(spec api.GroupSpec) *world {
+	return &world{
+		group:  api.Group{Spec: spec, Revisions: []api.GroupRevision{{Number: 1}}},
+		now:    time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		broken: map[int]bool{},
+	}
+}
+
+func (w *world) revise(n int) {
+	w.group.Revisions = append(w.group.Revisions, api.GroupRevision{Number: n})
+	w.group.Status.Failures, w.group.Status.NextTry = 0, time.Time{}
+}
+
+// decide makes one plan and carries it out.
+func (w *world) decide() Plan {
+	p := Decide(w.group, w.members, w.now)
+	w.group.Status = p.Status
+	for _, r := range p.Remove {
+		for i := range w.members {
+			if w.members[i].ID == r.ID {
+				w.members[i].Phase = api.PhaseRemoving
+			}
+		}
+	}
+	for _, c := range p.Create {
+		w.made++
+		w.starts = append(w.starts, w.now)
+		w.members = append(w.members, Member{ID: fmt.Sprint("i", w.made), Revision: c.Revision, Ordinal: c.Ordinal, Created: w.now, Phase: api.PhaseStarting})
+	}
+	if p.Rollback != 0 {
+		w.revise(len(w.group.Revisions) + 1)
+	}
+	return p
+}
+
+// pass lets time go by in which everything that is under way completes.
+func (w *world) pass(d time.Duration) {
+	w.now = w.now.Add(d)
+	var kept []Member
+	for _, m := range w.members {
+		switch m.Phase {
+		case api.PhaseRemoving:
+			continue
+		case api.PhaseStarting:
+			m.Phase, m.Started = api.PhaseRunning, w.now
+			if w.broken[m.Revision] {
+				m.Phase, m.Reason = api.PhaseStopped, "exit 1"
+			}
+		}
+		kept = append(kept, m)
+	}
+	w.members = kept
+}
+
+func (w *world) count(want func(Member) bool) int {
+	n := 0
+	for _, m := range w.members {
+		if want(m) {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *world) ready() int {
+	return w.count(func(m Member) bool { return m.ready(w.now, 0) })
+}
+
+func (w *world) settle(t *testing.T, steps int) {
+	t.Helper()
+	for range steps {
+		if p := w.decide(); p.Status.Phase == api.GroupSteady && len(p.Create)+len(p.Remove) == 0 {
+			return
+		}
+		w.pass(time.Second)
+	}
+	t.Fatalf("not steady after %d steps: %+v", steps, w.members)
+}
+
+func TestGroupGrowsHealsAndShrinks(t *testing.T) {
+	w := newWorld(api.GroupSpec{Desired: 3})
+	w.settle(t, 10)
+	if w.ready() != 3 {
+		t.Fatalf("%d ready, want 3", w.ready())
+	}
+	w.members[0].Phase, w.members[0].Reason = api.PhaseStopped, "exit 1"
+	p := w.decide()
+	if len(p.Remove) != 1 || len(p.Create) != 1 {
+		t.Fatalf("a dead member is not replaced at once: %+v", p)
+	}
+	w.settle(t, 30)
+	w.group.Spec.Desired = 1
+	w.settle(t, 10)
+	if w.ready() != 1 {
+		t.Fatalf("%d ready after scaling in to 1", w.ready())
+	}
+}
+
+func TestProtectedMembersStay(t *testing.T) {
+	w := newWorld(api.GroupSpec{Desired: 3})
+	w.settle(t, 10)
+	w.members[2].Protected = true
+	keep := w.members[2].ID
+	w.group.Spec.Desired = 1
+	w.settle(t, 10)
+	if len(w.members) != 1 || w.members[0].ID != keep {
+		t.Fatalf("protected %s is not what is left: %+v", keep, w.members)
+	}
+}
+
+func TestRollNeverDropsBelowTheFloorNorAboveTheSurge(t *testing.T) {
+	for _, surge := range []int{0, 1, 2} {
+		for _, unavailable := range []int{0, 1, 2} {
+			t.Run(fmt.Sprintf("surge %d unavailable %d", surge, unavailable), func(t *testing.T) {
+				w := newWorld(api.GroupSpec{Desired: 4, Update: api.UpdatePolicy{MaxSurge: &surge, MaxUnavailable: unavailable}})
+				w.settle(t, 20)
+				w.revise(2)
+				allowed := surge
+				if surge == 0 && unavailable == 0 {
+					allowed = 1
+				}
+				for range 60 {
+					p := w.decide()
+					alive := w.count(func(m Member) bool { return m.Phase != api.PhaseRemoving })
+					if alive > 4+allowed {
+						t.Fatalf("%d alive with a surge of %d", alive, allowed)
+					}
+					if floor := 4 - unavailable; w.ready() < floor && !(allowed == 0 && w.ready() >= floor-1) {
+						t.Fatalf("%d ready, floor %d", w.ready(), floor)
+					}
+					if p.Status.Phase == api.GroupSteady {
+						break
+					}
+					w.pass(time.Second)
+				}
+				if n := w.count(func(m Member) bool { return m.Revision == 2 && m.ready(w.now, 0) }); n != 4 {
+					t.Fatalf("%d of revision 2 at the end", n)
+				}
+			})
+		}
+	}
+}
+
+func TestBrokenTemplateBacksOffAndKeepsTheOldOnes(t *testing.T) {
+	w := newWorld(api.GroupSpec{Desired: 3})
+	w.settle(t, 10)
+	w.broken[2] = true
+	w.revise(2)
+	w.starts = nil
+	for end := w.now.Add(10 * time.Minute); w.now.Before(end); {
+		w.decide()
+		w.pass(time.Second)
+		if w.ready() < 3 {
+			t.Fatalf("a broken roll left %d of 3 ready", w.ready())
+		}
+	}
+	if n := len(w.starts); n < 5 || n > 25 {
+		t.Errorf("%d starts in ten minutes: want few, ever further apart", n)
+	}
+	if w.group.Status.Phase != api.GroupFailing || w.group.Status.Reason == "" {
+		t.Errorf("status does not say that it fails: %+v", w.group.Status)
+	}
+}
+
+func TestRollback(t *testing.T) {
+	w := newWorld(api.GroupSpec{Desired: 2, Update: api.UpdatePolicy{Rollback: 3}})
+	w.settle(t, 10)
+	w.broken[2] = true
+	w.revise(2)
+	back := 0
+	for range 100 {
+		if p := w.decide(); p.Rollback != 0 {
+			back = p.Rollback
+			break
+		}
+		w.pass(time.Second)
+	}
+	if back != 1 || w.group.Status.RolledBack != 2 {
+		t.Fatalf("rolled back to %d, status %+v", back, w.group.Status)
+	}
+	w.settle(t, 60)
+}
+
+func TestStatefulGroupStartsInOrderAndKeepsNames(t *testing.T) {
+	w := newWorld(api.GroupSpec{Desired: 3, Stateful: true})
+	for want := range 3 {
+		p := w.decide()
+		if len(p.Create) != 1 || p.Create[0].Ordinal != want {
+			t.Fatalf("step %d: %+v", want, p.Create)
+		}
+		if q := w.decide(); len(q.Create) != 0 {
+			t.Fatalf("did not wait for %d to be ready: %+v", want, q.Create)
+		}
+		w.pass(time.Second)
+	}
+	w.members[1].Phase = api.PhaseStopped
+	if p := w.decide(); len(p.Create) != 0 {
+		t.Fatalf("made a second 1 while the first is being removed: %+v", p.Create)
+	}
+	w.pass(time.Second)
+	if p := w.decide(); len(p.Create) != 1 || p.Create[0].Ordinal != 1 {
+		t.Fatalf("want ordinal 1 again: %+v", p.Create)
+	}
+	w.pass(time.Second)
+	w.revise(2)
+	for range 40 {
+		w.decide()
+		seen := map[int]bool{}
+		for _, m := range w.members {
+			if seen[m.Ordinal] {
+				t.Fatalf("two of ordinal %d", m.Ordinal)
+			}
+			seen[m.Ordinal] = true
+		}
+		w.pass(time.Second)
+	}
+	if n := w.count(func(m Member) bool { return m.Revision == 2 }); n != 3 {
+		t.Fatalf("%d of revision 2", n)
+	}
+}
+
+// Whatever dies and whenever the controller is killed, a group is steady in
+// the end and its limits hold on the way.
+func TestGroupConverges(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		surge := rapid.IntRange(0, 3).Draw(t, "surge")
+		spec := api.GroupSpec{
+			Desired:  rapid.IntRange(0, 6).Draw(t, "desired"),
+			Stateful: rapid.Bool().Draw(t, "stateful"),
+			Update:   api.UpdatePolicy{MaxSurge: &surge, MaxUnavailable: rapid.IntRange(0, 2).Draw(t, "unavailable")},
+		}
+		w := newWorld(spec)
+		for range rapid.IntRange(0, 40).Draw(t, "steps") {
+			switch rapid.IntRange(0, 5).Draw(t, "event") {
+			case 0:
+				if n := len(w.members); n > 0 {
+					i := rapid.IntRange(0, n-1).Draw(t, "victim")
+					if w.members[i].Phase != api.PhaseRemoving {
+						w.members[i].Phase = api.PhaseStopped
+					}
+				}
+			case 1:
+				w.revise(len(w.group.Revisions) + 1)
+			case 2:
+				w.group.Spec.Desired = rapid.IntRange(0, 6).Draw(t, "desired")
+			case 3:
+				// The controller is killed after removing and before making.
+				p := Decide(w.group, w.members, w.now)
+				for _, r := range p.Remove {
+					for i := range w.members {
+						if w.members[i].ID == r.ID {
+							w.members[i].Phase = api.PhaseRemoving
+						}
+					}
+				}
+			default:
+				before := w.count(func(m Member) bool { return m.Phase != api.PhaseRemoving })
+				w.decide()
+				alive := w.count(func(m Member) bool { return m.Phase != api.PhaseRemoving })
+				if limit := w.group.Spec.Desired + max(surge, 1); alive > limit && alive > before {
+					t.Fatalf("grew to %d, limit %d", alive, limit)
+				}
+			}
+			w.pass(time.Second)
+		}
+		for range 400 {
+			if p := w.decide(); p.Status.Phase == api.GroupSteady {
+				if w.ready() != w.group.Spec.Desired {
+					t.Fatalf("steady with %d of %d ready", w.ready(), w.group.Spec.Desired)
+				}
+				return
+			}
+			w.pass(time.Second)
+		}
+		t.Fatalf("never steady: %+v %+v", w.group.Status, w.members)
+	})
+}
