@@ -1,0 +1,68 @@
+package autoscale
+
+import (
+	"slices"
+	"time"
+
+	"github.com/virga-cloud/virga/api"
+)
+
+// Sample is what was measured of a group at one moment: for each metric the
+// average over the instances that are in service. A metric that could not be
+// measured is absent, which changes nothing.
+type Sample struct {
+	Time    time.Time
+	Metrics map[api.ScalingMetric]float64
+	Ready   int // instances the averages are of
+	Warming int // instances that run but are not measured yet
+}
+
+// Memory is what Decide must know of the past. Its zero value knows nothing.
+type Memory struct {
+	samples []Sample         // of the last keepSamples, oldest first
+	wishes  []recommendation // of the stabilization window, oldest first
+	lastOut time.Time
+	lastIn  time.Time
+	fired   map[string]time.Time // last moment of each schedule
+	bounds  bounds               // set by a schedule
+}
+
+type bounds struct{ min, max *int }
+
+type recommendation struct {
+	time time.Time
+	want int
+}
+
+// keepSamples is longer than any window may be.
+const keepSamples = 5 * time.Minute
+
+func (m Memory) with(s Sample, stabilization time.Duration) Memory {
+	m.samples = append(slices.Clone(m.samples), s)
+	m.samples = slices.DeleteFunc(m.samples, func(o Sample) bool { return s.Time.Sub(o.Time) > keepSamples })
+	m.wishes = slices.DeleteFunc(slices.Clone(m.wishes), func(o recommendation) bool { return s.Time.Sub(o.time) > stabilization })
+	return m
+}
+
+// average is the mean of a metric over the last window, and whether there are
+// measurements of all of it.
+func (m Memory) average(metric api.ScalingMetric, now time.Time, window time.Duration) (float64, bool) {
+	sum, n, reaches := 0.0, 0, false
+	for _, s := range slices.Backward(m.samples) {
+		age := now.Sub(s.Time)
+		if age > window {
+			reaches = true
+			break
+		}
+		v, ok := s.Metrics[metric]
+		if !ok {
+			return 0, false
+		}
+		sum, n = sum+v, n+1
+		reaches = reaches || age >= window
+	}
+	if n == 0 || !reaches {
+		return 0, false
+	}
+	return sum / float64(n), true
+}

@@ -1,0 +1,47 @@
+package autoscale
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control/cron"
+)
+
+// schedule applies the schedules whose moment came since the last call. The
+// first call only notes the time: what was due before the group was watched is
+// not made up for.
+func (m Memory) schedule(policies []api.SchedulePolicy, desired int, now time.Time) (wish, Memory) {
+	w := wish{want: desired}
+	if len(policies) == 0 {
+		m.fired, m.bounds = nil, bounds{}
+		return w, m
+	}
+	fired := maps.Clone(m.fired)
+	if fired == nil {
+		fired = map[string]time.Time{}
+	}
+	for _, p := range policies {
+		at, err := cron.Parse(p.Cron)
+		if err != nil {
+			continue // refused when the group was stored
+		}
+		last, known := fired[p.Cron]
+		if !known {
+			fired[p.Cron] = now
+			continue
+		}
+		due := at.Next(last)
+		if due.IsZero() || due.After(now) {
+			continue
+		}
+		fired[p.Cron] = now
+		m.bounds = bounds{p.Min, p.Max}
+		if p.Desired != nil {
+			w = wish{*p.Desired, fmt.Sprintf("%d → %d because of the schedule %q", desired, *p.Desired, p.Cron)}
+		}
+	}
+	m.fired = fired
+	return w, m
+}
