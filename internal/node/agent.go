@@ -1,0 +1,163 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control/store"
+	"github.com/virga-cloud/virga/internal/engine"
+)
+
+// Config is what an Agent stands on. Every field is required.
+type Config struct {
+	Name    string // of the node; instances bound to it are this agent's
+	Version string // of virga, for Info
+	DataDir string
+
+	Store   *store.Store
+	Engine  Engine
+	Images  Images
+	Network Network
+	// Logs yields the lines of a log file; when following it ends after what
+	// was written before ended was closed.
+	Logs func(ctx context.Context, path string, o api.LogOptions, ended <-chan struct{}) iter.Seq2[api.LogLine, error]
+	// Features probes the kernel, once.
+	Features func() []api.Feature
+	// Record appends an event; it must not block for long.
+	Record func(api.Event)
+	Log    *slog.Logger
+}
+
+// Agent makes the instances bound to its node what the store desires. Nothing
+// is polled: a change in the store, the end of a life or a timer makes the
+// instance's worker look again.
+type Agent struct {
+	Config
+	started time.Time
+
+	mu      sync.Mutex
+	workers map[string]*worker // +checklocks:mu by instance id
+	closed  bool               // +checklocks:mu no new work
+
+	slots  chan struct{}
+	wg     sync.WaitGroup
+	events context.Context // ends when Run does
+}
+
+// maxBusy bounds the instances that are worked on at the same time.
+const maxBusy = 64
+
+// New makes an agent. It does nothing before Run.
+func New(c Config) *Agent {
+	return &Agent{
+		Config:  c,
+		started: time.Now(),
+		workers: map[string]*worker{},
+		slots:   make(chan struct{}, maxBusy),
+		events:  context.Background(),
+	}
+}
+
+func (a *Agent) instancesDir() string         { return filepath.Join(a.DataDir, "instances") }
+func (a *Agent) volumesDir() string           { return filepath.Join(a.DataDir, "volumes") }
+func (a *Agent) instanceDir(id string) string { return filepath.Join(a.instancesDir(), id) }
+
+// Run adopts what runs already, calls ready, and follows the store until ctx
+// ends. Instances go on after it has returned.
+func (a *Agent) Run(ctx context.Context, ready func()) error {
+	a.events = ctx
+	defer a.stop()
+	watchCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	changes := a.Store.Instances.Watch(watchCtx)
+	if err := a.adopt(ctx); err != nil {
+		return fmt.Errorf("adopt instances: %w", err)
+	}
+	if err := a.kickAll(); err != nil {
+		return err
+	}
+	ready()
+	a.wg.Go(func() { a.housekeep(ctx) })
+	exits := a.Engine.Exits()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case e, ok := <-exits:
+			if !ok {
+				return fmt.Errorf("the engine stopped reporting exits")
+			}
+			a.exited(e)
+		case c, ok := <-changes:
+			if ok {
+				a.kick(c.ID)
+				continue
+			}
+			if ctx.Err() != nil {
+				return nil
+			}
+			changes = a.Store.Instances.Watch(watchCtx) // we were too slow: look at everything
+			if err := a.kickAll(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (a *Agent) stop() {
+	a.mu.Lock()
+	a.closed = true
+	for _, w := range a.workers {
+		w.disarm()
+	}
+	a.mu.Unlock()
+	a.wg.Wait()
+}
+
+func (a *Agent) kickAll() error {
+	all, err := a.Store.Instances.List()
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		if all[i].Node == a.Name {
+			a.kick(all[i].ID)
+		}
+	}
+	return nil
+}
+
+// exited takes note that a life ended.
+func (a *Agent) exited(e engine.Exit) {
+	w := a.worker(e.Instance)
+	w.mu.Lock()
+	if e.Life >= w.life {
+		w.life = e.Life
+		w.facts.alive = false
+		w.facts.exit = &e
+	}
+	w.mu.Unlock()
+	a.kick(e.Instance)
+}
+
+// status changes an instance's status and stores it.
+func (a *Agent) status(ctx context.Context, id string, change func(*api.Instance)) (api.Instance, error) {
+	return a.Store.Instances.Update(ctx, id, func(in *api.Instance) error {
+		change(in)
+		return nil
+	})
+}
+
+// record appends an event about an instance.
+func (a *Agent) record(in *api.Instance, action, message string, attrs map[string]string) {
+	a.Record(api.Event{
+		Time: time.Now(), Kind: "instance", Action: action,
+		ID: in.ID, Name: in.Name, Project: in.Project, Message: message, Attrs: attrs,
+	})
+}

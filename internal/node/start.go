@@ -1,0 +1,142 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/engine"
+	"github.com/virga-cloud/virga/internal/network"
+)
+
+// begun is a life that start began, with what its status will say.
+type begun struct {
+	engine.Started
+	image     api.Image
+	task      engine.Task
+	addresses []api.AddressOn
+	ports     []api.Port
+	volumes   []string
+}
+
+// start begins the next life. A life that cannot begin is not an error of the
+// agent's: the status says why.
+func (a *Agent) start(ctx context.Context, w *worker, in *api.Instance) error {
+	w.mu.Lock()
+	w.life = max(w.life, in.Status.Starts) + 1
+	life := w.life
+	quick := w.facts.quick
+	w.facts = facts{quick: quick, asked: in.Desired.Life, limits: in.Spec.Resources, limited: true}
+	w.mu.Unlock()
+
+	asked := in.Desired.Life
+	b, err := a.begin(ctx, in, life)
+	if err != nil {
+		return a.failed(ctx, w, in, asked, err)
+	}
+	w.mu.Lock()
+	w.facts.alive = w.facts.exit == nil // it may have ended already
+	w.facts.signal = b.image.Config.StopSignal
+	w.mu.Unlock()
+
+	now, err := a.status(ctx, in.ID, func(o *api.Instance) {
+		o.Status = running(o.Status, b, life, asked)
+	})
+	if err != nil {
+		return err
+	}
+	a.record(&now, "start", "", map[string]string{"image": in.Spec.Image})
+	a.watchHealth(w, &now, b.image.Config, life)
+	return nil
+}
+
+// begin makes everything a life stands on and starts it. What a failure
+// leaves is the instance's own and is made again or removed with it.
+func (a *Agent) begin(ctx context.Context, in *api.Instance, life int) (*begun, error) {
+	b := &begun{}
+	var err error
+	var layers []string
+	if b.image, layers, err = a.image(ctx, in); err != nil {
+		return nil, err
+	}
+	dir := a.instanceDir(in.ID)
+	if b.task, err = task(in, b.image.Config, dir); err != nil {
+		return nil, err
+	}
+	b.task.Life, b.task.Layers = life, layers
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		return nil, fmt.Errorf("make directory of %s: %w", in.ID, err)
+	}
+	if b.task.Mounts, b.volumes, err = a.mounts(ctx, in, b.image.Config); err != nil {
+		return nil, err
+	}
+	at, err := a.Network.Attach(ctx, networkRequest(in))
+	if err != nil {
+		return nil, err
+	}
+	defer at.Close()
+	b.task.Sandbox, b.task.Hosts, b.task.Resolv = at.Sandbox, at.Hosts, at.Resolv
+	b.addresses, b.ports = at.Addresses, at.Ports
+	if b.Started, err = a.Engine.Start(ctx, b.task); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// image resolves the image that the instance was first started from, so that
+// a tag which moved meanwhile does not change what a restart runs.
+func (a *Agent) image(ctx context.Context, in *api.Instance) (api.Image, []string, error) {
+	return a.Images.Resolve(ctx, first(in.Status.Image, in.Spec.Image))
+}
+
+func networkRequest(in *api.Instance) network.Request {
+	s := &in.Spec
+	return network.Request{
+		Instance: in.ID, Name: in.Name, Project: in.Project,
+		Networks: s.Networks, Ports: s.Ports, Keep: in.Status.Addresses,
+		UserNS:  !s.Security.Privileged && s.Security.UserNS != "host",
+		Sysctls: s.Security.Sysctls,
+	}
+}
+
+// running is the status of a life that has begun.
+func running(st api.InstanceStatus, b *begun, life, asked int) api.InstanceStatus {
+	restarts := 0
+	if st.Life == asked && st.Starts > 0 {
+		restarts = st.Restarts + 1
+	}
+	return api.InstanceStatus{
+		Phase: api.PhaseRunning, Life: asked, Starts: life, Restarts: restarts,
+		PID: b.PID, Started: b.Time, Warnings: b.Warnings,
+		Image: b.image.ID, Addresses: b.addresses, Ports: b.ports, Volumes: b.volumes,
+		Command: b.task.Args,
+	}
+}
+
+// failed records that a life could not begin. The restart policy holds for
+// restarts only: a first start that fails is reported to who asked for it.
+func (a *Agent) failed(ctx context.Context, w *worker, in *api.Instance, asked int, cause error) error {
+	w.set(func(f *facts) { f.alive, f.exit = false, nil; f.quick++ })
+	cerr := a.Network.Detach(ctx, in.ID)
+	e, ok := errors.AsType[*api.Error](cause)
+	if !ok {
+		e = api.Errorf(api.CodeInternal, "%v", cause)
+		a.Log.Error("start failed", "instance", in.ID, "error", cause)
+	}
+	now, err := a.status(ctx, in.ID, func(o *api.Instance) {
+		st := &o.Status
+		st.Phase, st.Reason, st.Error = api.PhaseFailed, e.Message, e
+		if st.Life == asked && restarts(o.Spec.Restart, lostCode, st.Restarts) {
+			st.Phase = api.PhaseRestarting
+			st.Restarts++
+		}
+		st.Life = asked
+		st.PID, st.Addresses, st.Ports = 0, nil, nil
+		st.Finished = time.Now()
+	})
+	a.record(&now, "fail", e.Message, nil)
+	return errors.Join(err, cerr)
+}

@@ -1,0 +1,166 @@
+package node
+
+import (
+	"time"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/engine"
+)
+
+// action is the next thing to do for an instance.
+type action string
+
+const (
+	actNone    action = ""        // it is as desired, or something has to happen first
+	actStart   action = "start"   // begin the next life
+	actStop    action = "stop"    // send the stop signal
+	actKill    action = "kill"    // end every process
+	actPause   action = "pause"   //
+	actUnpause action = "unpause" //
+	actUpdate  action = "update"  // change the limits of the running life
+	actSettle  action = "settle"  // record that the life has ended, then give back what it held
+	actRest    action = "rest"    // record that it will not start again
+	actRemove  action = "remove"  // give everything back and delete the object
+)
+
+// facts is what the node knows of an instance beside the stored object. Only
+// the worker of the instance changes it, but for exit, which the engine
+// delivers.
+type facts struct {
+	alive  bool // a life runs in the engine
+	paused bool
+	asked  int          // the Desired.Life that the running life was started for
+	exit   *engine.Exit // the life ended and that is not recorded yet
+
+	stopSent  time.Time // zero: this life was not asked to stop
+	killSent  bool
+	endByUser bool // a client sent the signal that ends it: no restart
+
+	quick   int           // lives in a row that were shorter than resetAfter
+	limits  api.Resources // what the running life has
+	limited bool          // limits is known
+	signal  string        // the image's stop signal, "" for none
+}
+
+// decision is what step decided: what to do now, or when to look again.
+type decision struct {
+	do   action
+	wake time.Time // zero: not before something changes
+}
+
+// defaultStopTimeout is the time from the stop signal to the kill.
+const defaultStopTimeout = 10 * time.Second
+
+// step compares what is desired with what is and says what to do next. It has
+// no memory and no clock: running it again after a crash repairs what the
+// crash left half done.
+func step(in *api.Instance, f facts, now time.Time) decision {
+	if f.exit != nil {
+		return decision{do: actSettle}
+	}
+	if f.alive {
+		return stepAlive(in, f, now)
+	}
+	return stepEnded(in, f, now)
+}
+
+func stepAlive(in *api.Instance, f facts, now time.Time) decision {
+	switch {
+	case in.Desired.Remove:
+		return killOnce(f)
+	case in.Desired.State == api.DesiredStopped, f.asked < in.Desired.Life:
+		return stopping(in, f, now)
+	case in.Desired.State == api.DesiredPaused && !f.paused:
+		return decision{do: actPause}
+	case in.Desired.State == api.DesiredRunning && f.paused:
+		return decision{do: actUnpause}
+	case f.limited && !sameLimits(f.limits, in.Spec.Resources):
+		return decision{do: actUpdate}
+	}
+	return decision{}
+}
+
+// stopping sends the stop signal, waits for its timeout and kills.
+func stopping(in *api.Instance, f facts, now time.Time) decision {
+	if f.killSent {
+		return decision{}
+	}
+	if f.stopSent.IsZero() {
+		if f.paused {
+			return decision{do: actUnpause} // a frozen process cannot obey
+		}
+		return decision{do: actStop}
+	}
+	timeout := stopTimeout(in)
+	if timeout < 0 {
+		return decision{} // for ever
+	}
+	if deadline := f.stopSent.Add(timeout); now.Before(deadline) {
+		return decision{wake: deadline}
+	}
+	return killOnce(f)
+}
+
+func killOnce(f facts) decision {
+	if f.killSent {
+		return decision{}
+	}
+	return decision{do: actKill}
+}
+
+func stepEnded(in *api.Instance, f facts, now time.Time) decision {
+	st := &in.Status
+	if in.Desired.Remove {
+		return decision{do: actRemove}
+	}
+	if in.Desired.State == api.DesiredStopped {
+		if st.Phase.Ended() || st.Phase == "" {
+			return removeIfOver(in)
+		}
+		return decision{do: actRest}
+	}
+	if st.Life < in.Desired.Life {
+		return decision{do: actStart}
+	}
+	switch st.Phase {
+	case api.PhaseRestarting:
+		if at := st.Finished.Add(backoff(f.quick)); now.Before(at) {
+			return decision{wake: at}
+		}
+		return decision{do: actStart}
+	case api.PhaseStarting:
+		return decision{do: actStart}
+	case api.PhaseRunning, api.PhasePaused, api.PhaseStopping:
+		// The status says it lives and the engine knows nothing of it.
+		return decision{do: actSettle}
+	}
+	return removeIfOver(in)
+}
+
+// removeIfOver ends an instance that was to be removed when it has stopped.
+func removeIfOver(in *api.Instance) decision {
+	if in.Spec.AutoRemove && in.Status.Life > 0 && in.Status.Life >= in.Desired.Life {
+		return decision{do: actRemove}
+	}
+	return decision{}
+}
+
+func stopTimeout(in *api.Instance) time.Duration {
+	switch {
+	case in.Desired.StopTimeout != nil:
+		return time.Duration(*in.Desired.StopTimeout)
+	case in.Spec.StopTimeout != nil:
+		return time.Duration(*in.Spec.StopTimeout)
+	}
+	return defaultStopTimeout
+}
+
+// stopSignal is the signal that asks the instance to stop.
+func stopSignal(in *api.Instance, image string) string {
+	for _, s := range []string{in.Desired.StopSignal, in.Spec.StopSignal, image} {
+		if s != "" {
+			return s
+		}
+	}
+	return "SIGTERM"
+}
