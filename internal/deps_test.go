@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"internal/engine":               {"api"},
 	"internal/engine/container/...": {"api", "internal/linux/...", "internal/shim", "internal/engine", "internal/engine/container/..."},
 
-	"internal/node/...":    {"api", "internal/linux/...", "internal/engine", "internal/network", "internal/volume", "internal/node/..."},
+	"internal/node/...":    {"api", "internal/linux/...", "internal/engine", "internal/network", "internal/volume", "internal/control/store", "internal/node/..."},
 	"internal/control/...": {"api", "internal/control/..."},
 	"internal/server/...":  {"api", "internal/engine", "internal/control/...", "internal/server/..."},
 	"internal/daemon/...":  {"api", "internal/..."},

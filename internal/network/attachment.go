@@ -1,6 +1,9 @@
 package network
 
 import (
+	"errors"
+	"os"
+
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/engine"
 )
@@ -33,4 +36,15 @@ type Attachment struct {
 	Ports     []api.Port // with the host ports chosen
 	Resolv    []byte     // contents of /etc/resolv.conf
 	Hosts     []byte     // contents of /etc/hosts
+}
+
+// Close closes the sandbox's files.
+func (a *Attachment) Close() error {
+	var errs []error
+	for _, f := range []*os.File{a.Sandbox.UserNS, a.Sandbox.NetNS} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	return errors.Join(errs...)
 }

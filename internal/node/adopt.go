@@ -18,7 +18,7 @@ func (a *Agent) adopt(ctx context.Context) error {
 		return err
 	}
 	for _, l := range lives {
-		in, err := a.Store.Instances.ByID(l.Instance)
+		in, err := a.Store.Instances.View(l.Instance)
 		if api.CodeOf(err) == api.CodeNotFound || err == nil && in.Node != a.Name {
 			a.adoptUnknown(l)
 			continue
@@ -26,7 +26,7 @@ func (a *Agent) adopt(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := a.adoptLife(ctx, &in, l); err != nil {
+		if err := a.adoptLife(ctx, in, l); err != nil {
 			return fmt.Errorf("adopt %s: %w", in.ID, err)
 		}
 	}
@@ -60,14 +60,14 @@ func (a *Agent) adoptLife(ctx context.Context, in *api.Instance, l engine.Life) 
 		phase = api.PhasePaused
 	}
 	if l.Number != st.Starts || l.Exit == nil && (st.Phase != phase || st.PID != l.PID) {
-		now, err := a.status(ctx, in.ID, func(o *api.Instance) {
+		now, err := a.persist(ctx, in.ID, func(o *api.Instance) {
 			o.Status.Life, o.Status.Starts, o.Status.Phase = asked, l.Number, phase
 			o.Status.PID, o.Status.Started, o.Status.ExitCode = l.PID, l.Started, nil
 		})
 		if err != nil {
 			return err
 		}
-		*in = now
+		in, st = &now, &now.Status
 	}
 	w.mu.Lock()
 	w.life = l.Number
@@ -85,6 +85,6 @@ func (a *Agent) adoptLife(ctx context.Context, in *api.Instance, l engine.Life) 
 		return nil
 	}
 	w.set(func(f *facts) { f.signal = img.Config.StopSignal })
-	a.watchHealth(w, in, img.Config, l.Number)
+	a.watchHealth(w, in, img.Config)
 	return nil
 }

@@ -79,9 +79,7 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	if err := a.adopt(ctx); err != nil {
 		return fmt.Errorf("adopt instances: %w", err)
 	}
-	if err := a.kickAll(); err != nil {
-		return err
-	}
+	a.kickAll()
 	ready()
 	a.wg.Go(func() { a.housekeep(ctx) })
 	exits := a.Engine.Exits()
@@ -103,9 +101,7 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 				return nil
 			}
 			changes = a.Store.Instances.Watch(watchCtx) // we were too slow: look at everything
-			if err := a.kickAll(); err != nil {
-				return err
-			}
+			a.kickAll()
 		}
 	}
 }
@@ -120,17 +116,12 @@ func (a *Agent) stop() {
 	a.wg.Wait()
 }
 
-func (a *Agent) kickAll() error {
-	all, err := a.Store.Instances.List()
-	if err != nil {
-		return err
-	}
-	for i := range all {
-		if all[i].Node == a.Name {
-			a.kick(all[i].ID)
+func (a *Agent) kickAll() {
+	for _, in := range a.Store.Instances.Views() {
+		if in.Node == a.Name {
+			a.kick(in.ID)
 		}
 	}
-	return nil
 }
 
 // exited takes note that a life ended.
@@ -146,8 +137,14 @@ func (a *Agent) exited(e engine.Exit) {
 	a.kick(e.Instance)
 }
 
-// status changes an instance's status and stores it.
-func (a *Agent) status(ctx context.Context, id string, change func(*api.Instance)) (api.Instance, error) {
+// observe changes a status at once and stores it soon: for what adopt would
+// find again after a crash.
+func (a *Agent) observe(id string, change func(*api.InstanceStatus)) error {
+	return a.Store.Instances.Observe(id, func(in *api.Instance) { change(&in.Status) })
+}
+
+// persist changes a status and returns when it is on disk.
+func (a *Agent) persist(ctx context.Context, id string, change func(*api.Instance)) (api.Instance, error) {
 	return a.Store.Instances.Update(ctx, id, func(in *api.Instance) error {
 		change(in)
 		return nil

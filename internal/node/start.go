@@ -42,14 +42,11 @@ func (a *Agent) start(ctx context.Context, w *worker, in *api.Instance) error {
 	w.facts.signal = b.image.Config.StopSignal
 	w.mu.Unlock()
 
-	now, err := a.status(ctx, in.ID, func(o *api.Instance) {
-		o.Status = running(o.Status, b, life, asked)
-	})
-	if err != nil {
+	if err := a.observe(in.ID, func(st *api.InstanceStatus) { *st = running(*st, b, life, asked) }); err != nil {
 		return err
 	}
-	a.record(&now, "start", "", map[string]string{"image": in.Spec.Image})
-	a.watchHealth(w, &now, b.image.Config, life)
+	a.record(in, "start", "", map[string]string{"image": in.Spec.Image})
+	a.watchHealth(w, in, b.image.Config)
 	return nil
 }
 
@@ -98,7 +95,8 @@ func networkRequest(in *api.Instance) network.Request {
 		Instance: in.ID, Name: in.Name, Project: in.Project,
 		Networks: s.Networks, Ports: s.Ports, Keep: in.Status.Addresses,
 		UserNS:  !s.Security.Privileged && s.Security.UserNS != "host",
-		Sysctls: s.Security.Sysctls,
+		Sysctls: s.Security.Sysctls, Hostname: s.Hostname,
+		DNS: s.DNS, DNSSearch: s.DNSSearch, ExtraHosts: s.ExtraHosts,
 	}
 }
 
@@ -126,17 +124,21 @@ func (a *Agent) failed(ctx context.Context, w *worker, in *api.Instance, asked i
 		e = api.Errorf(api.CodeInternal, "%v", cause)
 		a.Log.Error("start failed", "instance", in.ID, "error", cause)
 	}
-	now, err := a.status(ctx, in.ID, func(o *api.Instance) {
-		st := &o.Status
+	again := restarts(in.Spec.Restart, lostCode, in.Status.Restarts)
+	now := time.Now()
+	err := a.observe(in.ID, func(st *api.InstanceStatus) {
 		st.Phase, st.Reason, st.Error = api.PhaseFailed, e.Message, e
-		if st.Life == asked && restarts(o.Spec.Restart, lostCode, st.Restarts) {
+		if st.Life == asked && again {
 			st.Phase = api.PhaseRestarting
 			st.Restarts++
 		}
+		if st.Life != asked {
+			st.Restarts = 0
+		}
 		st.Life = asked
 		st.PID, st.Addresses, st.Ports = 0, nil, nil
-		st.Finished = time.Now()
+		st.Finished = now
 	})
-	a.record(&now, "fail", e.Message, nil)
+	a.record(in, "fail", e.Message, nil)
 	return errors.Join(err, cerr)
 }

@@ -45,9 +45,8 @@ func (a *Agent) pause(ctx context.Context, w *worker, in *api.Instance, pause bo
 		return err
 	}
 	w.set(func(f *facts) { f.paused = pause })
-	now, err := a.status(ctx, in.ID, func(o *api.Instance) { o.Status.Phase = phase })
-	a.record(&now, verb, "", nil)
-	return err
+	a.record(in, verb, "", nil)
+	return a.observe(in.ID, func(st *api.InstanceStatus) { st.Phase = phase })
 }
 
 // update changes the limits of the running life. Limits that the kernel
@@ -60,10 +59,8 @@ func (a *Agent) update(ctx context.Context, w *worker, in *api.Instance) error {
 		return nil
 	}
 	a.Log.Warn("change limits", "instance", in.ID, "error", err)
-	_, err = a.status(ctx, in.ID, func(o *api.Instance) {
-		o.Status.Warnings = append(o.Status.Warnings, "limits were not changed: "+err.Error())
-	})
-	return err
+	warning := "limits were not changed: " + err.Error()
+	return a.observe(in.ID, func(st *api.InstanceStatus) { st.Warnings = append(st.Warnings, warning) })
 }
 
 // settle records the end of a life durably, and only then lets the engine
@@ -81,7 +78,7 @@ func (a *Agent) settle(ctx context.Context, w *worker, in *api.Instance) error {
 			return fmt.Errorf("kill what is left of %s: %w", in.ID, err)
 		}
 	}
-	now, err := a.status(ctx, in.ID, func(o *api.Instance) { o.Status = settled(o, f, exit) })
+	now, err := a.recordExit(ctx, in, f, exit)
 	if err != nil {
 		return err
 	}
@@ -104,12 +101,30 @@ func (a *Agent) settle(ctx context.Context, w *worker, in *api.Instance) error {
 	return nil
 }
 
+// recordExit stores the end of a life. Of an instance that is removed now the
+// end need not be on disk: until it is deleted, the engine remembers.
+func (a *Agent) recordExit(ctx context.Context, in *api.Instance, f facts, exit engine.Exit) (api.Instance, error) {
+	next := settled(in, f, exit)
+	if !in.Desired.Remove && !(in.Spec.AutoRemove && next.Phase == api.PhaseStopped) {
+		return a.persist(ctx, in.ID, func(o *api.Instance) { o.Status = settled(o, f, exit) })
+	}
+	err := a.Store.Instances.Observe(in.ID, func(o *api.Instance) { o.Status = settled(o, f, exit) })
+	if err != nil {
+		return *in, err
+	}
+	now, err := a.Store.Instances.View(in.ID)
+	if err != nil {
+		return *in, err
+	}
+	return *now, nil
+}
+
 // restNow ends the wait for a restart.
 func (a *Agent) restNow(ctx context.Context, w *worker, in *api.Instance) error {
 	if err := a.Network.Detach(ctx, in.ID); err != nil {
 		return err
 	}
-	_, err := a.status(ctx, in.ID, func(o *api.Instance) {
+	_, err := a.persist(ctx, in.ID, func(o *api.Instance) {
 		o.Status.Phase, o.Status.StoppedByUser = api.PhaseStopped, true
 		o.Status.Addresses, o.Status.Ports = nil, nil
 	})

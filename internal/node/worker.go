@@ -125,7 +125,7 @@ func (a *Agent) rest(w *worker, wake time.Time, gone bool) bool {
 // longer exists.
 func (a *Agent) advance(ctx context.Context, w *worker) (wake time.Time, gone bool) {
 	for a.events.Err() == nil {
-		in, err := a.Store.Instances.ByID(w.id)
+		in, err := a.Store.Instances.View(w.id)
 		if err == nil && in.Node != a.Name {
 			return time.Time{}, true
 		}
@@ -134,12 +134,12 @@ func (a *Agent) advance(ctx context.Context, w *worker) (wake time.Time, gone bo
 		}
 		var d decision
 		if err == nil {
-			d = step(&in, w.snapshot(), time.Now())
+			d = step(in, w.snapshot(), time.Now())
 			if d.do == actNone {
 				w.failures = 0
 				return d.wake, false
 			}
-			err = a.perform(ctx, w, &in, d.do)
+			err = a.perform(ctx, w, in, d.do)
 		}
 		if err != nil {
 			w.failures++
@@ -151,7 +151,7 @@ func (a *Agent) advance(ctx context.Context, w *worker) (wake time.Time, gone bo
 	return time.Time{}, false
 }
 
-// perform does one action.
+// perform does one action. in is the store's own object and is not changed.
 func (a *Agent) perform(ctx context.Context, w *worker, in *api.Instance, do action) error {
 	switch do {
 	case actStart:
