@@ -28,8 +28,8 @@ type Step struct {
 	Args [6]Arg
 	// Save stores the result in register Save-1; 0 discards it.
 	Save uint8
-	// Ignore lists errnos that count as success, result 0.
-	Ignore [2]uint16
+	// Ignore lists errnos that count as success, result 0; 0 is no entry.
+	Ignore [3]uint16
 	// Name is what an error says was being done, such as "mount /proc".
 	Name string
 }
@@ -57,11 +57,14 @@ const (
 )
 
 // Registers is the number of registers a program has.
-const Registers = 16
+const Registers = 64
 
-// Error is a step that failed.
-type Error struct {
-	Step  int
-	Name  string
-	Errno uint16
-}
+// The first accompanying files of a program that is sent to the supervisor are
+// the process's standard streams, which the supervisor makes; the sender's own
+// files follow.
+const (
+	Stdin = iota
+	Stdout
+	Stderr
+	OwnFiles // the first of the sender's
+)

@@ -1,0 +1,286 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// run builds a program with build, runs it with its output on a pipe and
+// returns what it wrote and its wait status.
+func run(t *testing.T, build func(b *Builder), extra ...int) (string, syscall.WaitStatus, error) {
+	t.Helper()
+	b := NewBuilder()
+	build(b)
+	p, err := b.Program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err = Decode(p.Append(nil)); err != nil {
+		t.Fatal(err)
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	pid, err := Run(p, append([]int{int(null.Fd()), int(w.Fd()), int(w.Fd())}, extra...))
+	w.Close()
+	if err != nil {
+		return "", 0, err
+	}
+	out, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ws syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &ws, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	return string(out), ws, nil
+}
+
+func shell(b *Builder, script string) {
+	b.Exec([]string{"/bin/sh"}, []string{"sh", "-c", script}, []string{"PATH=/usr/bin:/bin", "HELLO=world"})
+}
+
+func TestRunExec(t *testing.T) {
+	out, ws, err := run(t, func(b *Builder) {
+		b.Stdio(false)
+		shell(b, "echo $HELLO; exit 7")
+	})
+	if err != nil || out != "world\n" || ws.ExitStatus() != 7 {
+		t.Fatalf("got %q, status %d, %v", out, ws.ExitStatus(), err)
+	}
+}
+
+func TestSignalStateIsClean(t *testing.T) {
+	out, _, err := run(t, func(b *Builder) {
+		b.Stdio(false)
+		b.Exec([]string{"/bin/cat"}, []string{"cat", "/proc/self/status"}, nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range []string{"SigBlk", "SigIgn"} {
+		if !strings.Contains(out, field+":\t0000000000000000\n") {
+			t.Errorf("%s is not empty:\n%s", field, out)
+		}
+	}
+}
+
+func TestRegistersAndFiles(t *testing.T) {
+	dir, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	_, _, err = run(t, func(b *Builder) {
+		at := b.File()
+		b.Syscall("mkdir", unix.SYS_MKDIRAT, at, b.String("a"), Int(0o755))
+		b.Try([]syscall.Errno{unix.EEXIST}, "mkdir again", unix.SYS_MKDIRAT, at, b.String("a"), Int(0o755))
+		how := b.Words(Int(unix.O_PATH|unix.O_CLOEXEC), Int(0), Int(unix.RESOLVE_BENEATH))
+		sub := b.Result("open a", unix.SYS_OPENAT2, at, b.String("a"), how, Int(24))
+		b.Syscall("mkdir b", unix.SYS_MKDIRAT, sub, b.String("b"), Int(0o755))
+		b.Close(sub)
+		b.Syscall("exit", unix.SYS_EXIT_GROUP)
+	}, int(dir.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir.Name(), "a/b")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFailedStepIsNamed(t *testing.T) {
+	before := openFDs(t)
+	for _, fork := range []bool{false, true} {
+		_, _, err := run(t, func(b *Builder) {
+			if fork {
+				b.Fork("new namespaces", unix.CLONE_NEWPID|unix.CLONE_NEWNS)
+			}
+			b.Syscall("mkdir /proc/nope", unix.SYS_MKDIRAT, Int(unix.AT_FDCWD), b.String("/proc/nope"), Int(0))
+			shell(b, "echo not reached")
+		})
+		e, ok := errors.AsType[*Error](err)
+		if !ok || e.Name != "mkdir /proc/nope" || !errors.Is(err, syscall.ENOENT) || e.ExitCode() != 0 {
+			t.Errorf("fork %v: %#v", fork, err)
+		}
+	}
+	noChildren(t)
+	if after := openFDs(t); after != before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+func TestForkMakesTheGrandchildOurChild(t *testing.T) {
+	out, ws, err := run(t, func(b *Builder) {
+		b.Fork("new namespaces", unix.CLONE_NEWPID|unix.CLONE_NEWNS|unix.CLONE_NEWUTS|unix.CLONE_NEWIPC)
+		b.Stdio(false)
+		shell(b, "echo $$; exit 3")
+	})
+	if err != nil || out != "1\n" || ws.ExitStatus() != 3 {
+		t.Fatalf("got %q, status %d, %v", out, ws.ExitStatus(), err)
+	}
+	noChildren(t)
+}
+
+// A vfork child may enter a user namespace although it shares its parent's
+// memory, because it is a thread group and has a working directory of its own.
+func TestSetnsIntoUserNamespace(t *testing.T) {
+	holder := exec.Command("sleep", "60")
+	holder.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:                 syscall.CLONE_NEWUSER,
+		UidMappings:                []syscall.SysProcIDMap{{HostID: 300000, Size: 65536}},
+		GidMappings:                []syscall.SysProcIDMap{{HostID: 300000, Size: 65536}},
+		GidMappingsEnableSetgroups: true,
+	}
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = holder.Process.Kill(); _ = holder.Wait() }()
+	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", holder.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	out, _, err := run(t, func(b *Builder) {
+		b.Syscall("enter user namespace", unix.SYS_SETNS, b.File(), Int(unix.CLONE_NEWUSER))
+		b.Syscall("setgroups", unix.SYS_SETGROUPS, Int(0), Int(0))
+		b.Syscall("setresgid", unix.SYS_SETRESGID, Int(0), Int(0), Int(0))
+		b.Syscall("setresuid", unix.SYS_SETRESUID, Int(0), Int(0), Int(0))
+		b.Fork("new namespaces", unix.CLONE_NEWPID|unix.CLONE_NEWNS|unix.CLONE_NEWCGROUP)
+		b.Stdio(false)
+		shell(b, "id -u; echo $$; cat /proc/self/uid_map")
+	}, int(ns.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Fields(out); len(got) != 5 || got[0] != "0" || got[1] != "1" || got[3] != "300000" {
+		t.Fatalf("got %q", out)
+	}
+	noChildrenBut(t, holder.Process.Pid)
+}
+
+func TestExecSearch(t *testing.T) {
+	dir := t.TempDir()
+	plain := filepath.Join(dir, "plain")
+	if err := os.WriteFile(plain, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name  string
+		paths []string
+		code  int
+	}{
+		{"later candidate is found", []string{dir + "/none", plain, "/bin/true"}, 0},
+		{"nothing is there", []string{dir + "/none", plain + "/below"}, 127},
+		{"one is there without permission", []string{plain, dir + "/none"}, 126},
+		{"the only one is a directory", []string{dir}, 126},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, _, err := run(t, func(b *Builder) { b.Exec(c.paths, []string{"x"}, nil) })
+			code := 0
+			if e, ok := errors.AsType[*Error](err); ok {
+				code = e.ExitCode()
+			}
+			if code != c.code {
+				t.Errorf("exit code %d of %v, want %d", code, err, c.code)
+			}
+		})
+	}
+	noChildren(t)
+}
+
+func TestRunConcurrently(t *testing.T) {
+	var wg sync.WaitGroup
+	for i := range 64 {
+		wg.Go(func() {
+			out, ws, err := run(t, func(b *Builder) {
+				if i%2 == 0 {
+					b.Fork("fork", unix.CLONE_NEWPID)
+				}
+				b.Stdio(false)
+				shell(b, fmt.Sprintf("echo %d; exit %d", i, i))
+			})
+			if err != nil || out != fmt.Sprintln(i) || ws.ExitStatus() != i {
+				t.Errorf("%d: got %q, %d, %v", i, out, ws.ExitStatus(), err)
+			}
+		})
+	}
+	wg.Wait()
+	noChildren(t)
+}
+
+func openFDs(t *testing.T) int {
+	t.Helper()
+	d, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(d)
+}
+
+func noChildren(t *testing.T) { t.Helper(); noChildrenBut(t, 0) }
+
+func noChildrenBut(t *testing.T, pid int) {
+	t.Helper()
+	tasks, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range tasks {
+		b, _ := os.ReadFile(f)
+		for _, c := range strings.Fields(string(b)) {
+			if c != fmt.Sprint(pid) {
+				t.Errorf("child %s is left", c)
+			}
+		}
+	}
+}
+
+func BenchmarkRun(b *testing.B) {
+	for _, fork := range []bool{false, true} {
+		b.Run(fmt.Sprintf("fork=%v", fork), func(b *testing.B) {
+			pb := NewBuilder()
+			if fork {
+				pb.Fork("fork", 0)
+			}
+			pb.Exec([]string{"/bin/true"}, []string{"true"}, nil)
+			p, err := pb.Program()
+			if err != nil {
+				b.Fatal(err)
+			}
+			null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer null.Close()
+			fd := int(null.Fd())
+			for b.Loop() {
+				pid, err := Run(p, []int{fd, fd, fd})
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.StopTimer()
+				waitPID(pid)
+				b.StartTimer()
+			}
+		})
+	}
+}
