@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"internal/daemon/...":  {"api", "internal/..."},
 
 	"internal/cli/...": {"api", "api/client", "internal/cli/..."},
+	"internal/config":  {"api"},
 	"internal/hello":   {},
 	"internal/version": {},
 	"cmd/virga":        {"internal/cli"},

@@ -1,0 +1,105 @@
+package config
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+)
+
+// Config is the daemon's configuration. Default makes one, Load and the flags
+// change it, Complete fills what derives from the rest and checks it all.
+type Config struct {
+	DataDir string // what outlives a reboot: store, images, volumes, instances
+	RunDir  string // what does not: sockets, namespaces; "" derives
+	Socket  string // of the API; "" is virga.sock in RunDir
+	Group   string // that may use the socket beside root
+	Node    string // name of this node; "" is the host's name when the data directory was made
+
+	LogLevel  slog.Level
+	LogFormat string // "text" or "json"
+
+	Bridge  string       // of the default network; "" derives
+	Table   string       // nftables table; "" derives
+	Subnet  netip.Prefix // of the default network; invalid derives
+	Warm    int          // sandboxes kept ready
+	DNS     []netip.Addr // upstream name servers; none is the host's own
+	Cgroup  string       // parent of the instances' cgroups; "" derives
+	LogSize int64        // bytes at which an instance's log is rotated
+	LogKeep int          // rotated logs kept of an instance
+}
+
+// DefaultDataDir is the data directory of a daemon that is alone on its machine.
+const DefaultDataDir = "/var/lib/virga"
+
+// Default is the configuration without a file and flags.
+func Default() Config {
+	return Config{
+		DataDir:   DefaultDataDir,
+		Group:     "virga",
+		LogLevel:  slog.LevelInfo,
+		LogFormat: "text",
+		Warm:      8,
+		LogSize:   16 << 20,
+		LogKeep:   3,
+	}
+}
+
+// Complete derives what was not set and checks the whole. An error names the
+// setting and what to do.
+func (c *Config) Complete() error {
+	if !filepath.IsAbs(c.DataDir) {
+		return invalid("data-dir", "%q is not an absolute path", c.DataDir)
+	}
+	c.DataDir = filepath.Clean(c.DataDir)
+	suffix, hash := "", sha256.Sum256([]byte(c.DataDir))
+	if c.DataDir != DefaultDataDir {
+		suffix = fmt.Sprintf("-%x", hash[:4])
+	}
+	setDefault(&c.RunDir, "/run/virga"+suffix)
+	setDefault(&c.Socket, filepath.Join(c.RunDir, "virga.sock"))
+	setDefault(&c.Table, "virga"+suffix)
+	setDefault(&c.Cgroup, "virga"+suffix)
+	if c.Bridge == "" {
+		c.Bridge = "virga0"
+		if suffix != "" {
+			c.Bridge = "virga" + suffix // 14 of the 15 characters a link may have
+		}
+	}
+	if !c.Subnet.IsValid() {
+		c.Subnet = netip.MustParsePrefix("10.88.0.0/16")
+		if suffix != "" {
+			c.Subnet = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 128 + hash[4]%64, hash[5] &^ 15, 0}), 20)
+		}
+	}
+	return c.check()
+}
+
+// maxSocket is the longest path that fits a socket's address.
+const maxSocket = 107
+
+func (c *Config) check() error {
+	for _, p := range []struct{ name, path string }{{"run-dir", c.RunDir}, {"socket", c.Socket}} {
+		if !filepath.IsAbs(p.path) {
+			return invalid(p.name, "%q is not an absolute path", p.path)
+		}
+	}
+	if len(c.Socket) > maxSocket {
+		return invalid("socket", "%q has more than %d characters, which a unix socket cannot have: choose a shorter path", c.Socket, maxSocket)
+	}
+	if len(c.Bridge) > 15 {
+		return invalid("bridge", "%q has more than 15 characters, which a link cannot have", c.Bridge)
+	}
+	if !c.Subnet.Addr().Is4() || c.Subnet.Bits() > 28 || c.Subnet.Bits() < 8 {
+		return invalid("subnet", "%s: want an IPv4 subnet from /8 to /28, such as 10.88.0.0/16", c.Subnet)
+	}
+	c.Subnet = c.Subnet.Masked()
+	return nil
+}
+
+func setDefault(s *string, v string) {
+	if *s == "" {
+		*s = v
+	}
+}

@@ -1,0 +1,160 @@
+package config
+
+import (
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/virga-cloud/virga/api"
+)
+
+// Setting is one thing that can be configured.
+type Setting struct {
+	// Name is the flag's; in the file, a dash may also be a nesting: log-level
+	// is level under log.
+	Name    string
+	Doc     string
+	Default string // as documented
+	set     func(*Config, string) error
+}
+
+// Settings are all there are, in the order they are documented.
+func Settings() []Setting {
+	return []Setting{
+		{"data-dir", "Directory of all that outlives a reboot: store, images, volumes, instances", DefaultDataDir, text(func(c *Config) *string { return &c.DataDir })},
+		{"run-dir", "Directory of sockets and namespaces, emptied by a reboot", "/run/virga", text(func(c *Config) *string { return &c.RunDir })},
+		{"socket", "Unix socket of the API", "virga.sock in the run directory", text(func(c *Config) *string { return &c.Socket })},
+		{"group", "Group that may use the socket beside root", "virga", text(func(c *Config) *string { return &c.Group })},
+		{"node", "Name of this node", "the host's name at the first start", name(func(c *Config) *string { return &c.Node })},
+		{"log-level", "Least severe messages that are logged: debug, info, warn or error", "info", level},
+		{"log-format", "Form of the messages: text or json", "text", choice(func(c *Config) *string { return &c.LogFormat }, "text", "json")},
+		{"bridge", "Bridge of the default network", "virga0", text(func(c *Config) *string { return &c.Bridge })},
+		{"table", "nftables table of all rules", "virga", text(func(c *Config) *string { return &c.Table })},
+		{"subnet", "IPv4 subnet of the default network", "10.88.0.0/16", subnet},
+		{"warm", "Network sandboxes kept ready for the next starts", "8", number(func(c *Config) *int { return &c.Warm }, 0, 1024)},
+		{"dns", "Name servers to forward to, separated by commas", "the host's", addresses(func(c *Config) *[]netip.Addr { return &c.DNS })},
+		{"cgroup-root", "Parent of the instances' cgroups", "virga", text(func(c *Config) *string { return &c.Cgroup })},
+		{"instance-log-size", "Size at which an instance's log is rotated", "16MiB", size(func(c *Config) *int64 { return &c.LogSize }, 64<<10)},
+		{"instance-log-files", "Rotated logs kept of each instance", "3", number(func(c *Config) *int { return &c.LogKeep }, 0, 100)},
+	}
+}
+
+// Flags adds every setting to set; those given on the command line are applied
+// to a Config, in their order, by the function returned.
+func Flags(set *flag.FlagSet) func(*Config) error {
+	type given struct {
+		Setting
+		value string
+	}
+	var all []given
+	for _, s := range Settings() {
+		set.Func(s.Name, s.Doc+" (default "+s.Default+")", func(v string) error {
+			all = append(all, given{s, v})
+			return s.set(new(Config), v)
+		})
+	}
+	return func(c *Config) error {
+		for _, g := range all {
+			if err := g.set(c, g.value); err != nil {
+				return invalid(g.Name, "%v", err)
+			}
+		}
+		return nil
+	}
+}
+
+func invalid(setting, format string, args ...any) *api.Error {
+	return api.Errorf(api.CodeInvalid, "%s: "+format, append([]any{setting}, args...)...).InField(setting)
+}
+
+type setter = func(*Config, string) error
+
+func text(field func(*Config) *string) setter {
+	return func(c *Config, v string) error {
+		if v == "" {
+			return fmt.Errorf("must not be empty: leave the setting out to get its default")
+		}
+		*field(c) = v
+		return nil
+	}
+}
+
+func name(field func(*Config) *string) setter {
+	return func(c *Config, v string) error {
+		*field(c) = v
+		return api.ValidateName("name", v)
+	}
+}
+
+func choice(field func(*Config) *string, values ...string) setter {
+	return func(c *Config, v string) error {
+		for _, w := range values {
+			if v == w {
+				*field(c) = v
+				return nil
+			}
+		}
+		return fmt.Errorf("%q: want one of %s", v, strings.Join(values, ", "))
+	}
+}
+
+func level(c *Config, v string) error {
+	var l slog.Level
+	if l.UnmarshalText([]byte(v)) != nil {
+		return fmt.Errorf("%q: want debug, info, warn or error", v)
+	}
+	c.LogLevel = l
+	return nil
+}
+
+func subnet(c *Config, v string) error {
+	p, err := netip.ParsePrefix(v)
+	if err != nil {
+		return fmt.Errorf("%q: want a subnet such as 10.88.0.0/16", v)
+	}
+	c.Subnet = p
+	return nil
+}
+
+func addresses(field func(*Config) *[]netip.Addr) setter {
+	return func(c *Config, v string) error {
+		var all []netip.Addr
+		for s := range strings.SplitSeq(v, ",") {
+			a, err := netip.ParseAddr(strings.TrimSpace(s))
+			if err != nil {
+				return fmt.Errorf("%q: want addresses separated by commas, such as 9.9.9.9,1.1.1.1", v)
+			}
+			all = append(all, a)
+		}
+		*field(c) = all
+		return nil
+	}
+}
+
+func number(field func(*Config) *int, low, high int) setter {
+	return func(c *Config, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < low || n > high {
+			return fmt.Errorf("%q: want a number from %d to %d", v, low, high)
+		}
+		*field(c) = n
+		return nil
+	}
+}
+
+func size(field func(*Config) *int64, low int64) setter {
+	return func(c *Config, v string) error {
+		n, err := api.ParseBytes(v)
+		if err != nil {
+			return err
+		}
+		if n < low {
+			return fmt.Errorf("%q: want at least %s", v, api.FormatBytes(low))
+		}
+		*field(c) = n
+		return nil
+	}
+}
