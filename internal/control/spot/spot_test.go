@@ -1,0 +1,104 @@
+package spot
+
+import (
+	"fmt"
+	"math/bits"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestPrice(t *testing.T) {
+	for _, tt := range []struct{ utilisation, want float64 }{{-1, .1}, {0, .1}, {.5, .1}, {.75, .325}, {1, 1}, {2, 1}} {
+		if got := Price(tt.utilisation); got < tt.want-1e-9 || got > tt.want+1e-9 {
+			t.Errorf("price at %v is %v, want %v", tt.utilisation, got, tt.want)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := rapid.Float64Range(0, 1).Draw(t, "a"), rapid.Float64Range(0, 1).Draw(t, "b")
+		if a < b && Price(a) > Price(b) {
+			t.Fatalf("price falls from %v to %v", a, b)
+		}
+	})
+}
+
+func candidates(t *rapid.T, most int) []Candidate {
+	n := rapid.IntRange(0, most).Draw(t, "n")
+	all := make([]Candidate, n)
+	for i := range all {
+		all[i] = Candidate{
+			ID:      fmt.Sprintf("i%02d", i),
+			Room:    Room{rapid.Int64Range(0, 8).Draw(t, "cpus") * 500, rapid.Int64Range(0, 16).Draw(t, "memory") << 28},
+			Price:   float64(rapid.IntRange(1, 9).Draw(t, "price")) / 100,
+			Started: time.Unix(rapid.Int64Range(0, 100).Draw(t, "started"), 0),
+		}
+	}
+	return all
+}
+
+// exhaustive tries every subset.
+func exhaustive(all []Candidate, need Room) (best []Candidate, ok bool) {
+	for mask := range uint(1) << len(all) {
+		if ok && bits.OnesCount(mask) > len(best) {
+			continue
+		}
+		var set []Candidate
+		var room Room
+		for i, c := range all {
+			if mask&(1<<i) != 0 {
+				set, room = append(set, c), room.plus(c.Room)
+			}
+		}
+		if room.covers(need) && (!ok || better(set, best)) {
+			best, ok = set, true
+		}
+	}
+	return best, ok
+}
+
+func TestVictimsAreTheExhaustiveOptimum(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := candidates(t, 12)
+		need := Room{rapid.Int64Range(0, 12).Draw(t, "cpus") * 500, rapid.Int64Range(0, 24).Draw(t, "memory") << 28}
+		got, ok := Victims(all, need)
+		want, wantOK := exhaustive(all, need)
+		if ok != wantOK || len(got) != len(want) || better(want, got) {
+			t.Fatalf("got %v %v, want %v %v", got, ok, want, wantOK)
+		}
+	})
+}
+
+func TestVictimsOfManyCoverTheNeed(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := candidates(t, 200)
+		need := Room{rapid.Int64Range(0, 60).Draw(t, "cpus") * 500, rapid.Int64Range(0, 100).Draw(t, "memory") << 28}
+		got, ok := Victims(all, need)
+		var total, room Room
+		for _, c := range all {
+			total = total.plus(c.Room)
+		}
+		for _, c := range got {
+			room = room.plus(c.Room)
+		}
+		if ok != total.covers(need) || ok && !room.covers(need) {
+			t.Fatalf("ok %v, room %v of %v, need %v", ok, room, total, need)
+		}
+		// None of them can be spared.
+		for i, c := range got {
+			if (Room{room.MilliCPUs - c.Room.MilliCPUs, room.Memory - c.Room.Memory}).covers(need) {
+				t.Fatalf("victim %d is not needed", i)
+			}
+		}
+	})
+}
+
+func BenchmarkVictimsOf10000(b *testing.B) {
+	all := make([]Candidate, 10_000)
+	for i := range all {
+		all[i] = Candidate{ID: fmt.Sprint(i), Room: Room{int64(100 + i*37%4000), int64(i*7919%8192) << 20}, Price: float64(i%13) / 100}
+	}
+	for b.Loop() {
+		Victims(all, Room{9000, 20 << 30})
+	}
+}
