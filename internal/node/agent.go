@@ -12,6 +12,7 @@ import (
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/control/store"
 	"github.com/virga-cloud/virga/internal/engine"
+	"github.com/virga-cloud/virga/internal/volume"
 )
 
 // Config is what an Agent stands on. Every field is required.
@@ -19,6 +20,7 @@ type Config struct {
 	Name    string // of the node; instances bound to it are this agent's
 	Version string // of virga, for Info
 	DataDir string
+	Volumes volume.Dir
 
 	Store   *store.Store
 	Engine  Engine
@@ -65,7 +67,6 @@ func New(c Config) *Agent {
 }
 
 func (a *Agent) instancesDir() string         { return filepath.Join(a.DataDir, "instances") }
-func (a *Agent) volumesDir() string           { return filepath.Join(a.DataDir, "volumes") }
 func (a *Agent) instanceDir(id string) string { return filepath.Join(a.instancesDir(), id) }
 
 // Run adopts what runs already, calls ready, and follows the store until ctx

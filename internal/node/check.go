@@ -3,9 +3,9 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/virga-cloud/virga/api"
@@ -40,7 +40,7 @@ func (a *Agent) housekeep(ctx context.Context) {
 }
 
 func (a *Agent) inventories() []Inventory {
-	return []Inventory{a.Engine, a.Network, directories{a}, a.Images}
+	return []Inventory{a.Engine, a.Network, directories{a}, a.Volumes, a.Images}
 }
 
 // Check lists what exists on the node and who owns it; with repair it gives
@@ -102,33 +102,28 @@ func (a *Agent) owners() map[string]bool {
 	return owners
 }
 
-// directories is the inventory of the instances' and volumes' directories.
+// directories is the inventory of the instances' directories.
 type directories struct{ *Agent }
 
 func (d directories) Resources(context.Context) ([]api.Resource, error) {
 	var out []api.Resource
-	for _, dir := range []string{d.instancesDir(), d.volumesDir()} {
-		entries, err := os.ReadDir(dir)
-		if err != nil && !os.IsNotExist(err) {
-			return out, err
-		}
-		for _, e := range entries {
-			out = append(out, api.Resource{Kind: "directory", Name: filepath.Join(dir, e.Name()), Owner: e.Name()})
-		}
+	entries, err := os.ReadDir(d.instancesDir())
+	if err != nil && !os.IsNotExist(err) {
+		return nil, fmt.Errorf("list instances: %w", err)
+	}
+	for _, e := range entries {
+		out = append(out, api.Resource{Kind: "directory", Name: d.instanceDir(e.Name()), Owner: e.Name()})
 	}
 	return out, nil
 }
 
 func (d directories) Collect(ctx context.Context, r api.Resource) error {
 	dir, id := filepath.Split(r.Name)
-	switch strings.TrimSuffix(dir, "/") {
-	case d.instancesDir():
-		if err := d.Engine.Remove(ctx, id); err != nil {
-			return err
-		}
-	case d.volumesDir():
-	default:
-		return api.Errorf(api.CodeInvalid, "%s is no directory of an instance or a volume", r.Name)
+	if filepath.Clean(dir) != d.instancesDir() {
+		return api.Errorf(api.CodeInvalid, "%s is not the directory of an instance", r.Name)
+	}
+	if err := d.Engine.Remove(ctx, id); err != nil {
+		return err
 	}
 	return os.RemoveAll(r.Name)
 }

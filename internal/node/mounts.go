@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -103,7 +102,7 @@ func (a *Agent) volume(ctx context.Context, in *api.Instance, m api.Mount) (api.
 			Meta:      api.Meta{ID: id, Name: name, Project: in.Project, Created: time.Now()},
 			Node:      a.Name,
 			Anonymous: m.Source == "",
-			Path:      filepath.Join(a.volumesDir(), id),
+			Path:      a.Volumes.Path(id),
 		}
 		err = a.Store.Volumes.Create(ctx, &v)
 		if api.CodeOf(err) == api.CodeConflict { // another instance made it meanwhile
@@ -113,13 +112,8 @@ func (a *Agent) volume(ctx context.Context, in *api.Instance, m api.Mount) (api.
 	if err != nil {
 		return v, err
 	}
-	if v.Path == "" {
-		v.Path = filepath.Join(a.volumesDir(), v.ID)
-	}
-	if err := os.MkdirAll(v.Path, 0o755); err != nil {
-		return v, fmt.Errorf("make volume %s: %w", v.Name, err)
-	}
-	return v, nil
+	v.Path, err = a.Volumes.Create(ctx, v.ID)
+	return v, err
 }
 
 // anonymousName names the volume that an instance has at target, the same in
@@ -146,8 +140,8 @@ func (a *Agent) removeVolumes(ctx context.Context, in *api.Instance) error {
 		if err := a.Store.Volumes.Delete(ctx, v.ID); err != nil {
 			return err
 		}
-		if err := os.RemoveAll(filepath.Join(a.volumesDir(), v.ID)); err != nil {
-			return fmt.Errorf("remove volume %s: %w", v.Name, err)
+		if _, err := a.Volumes.Remove(ctx, v.ID); err != nil {
+			return err
 		}
 	}
 	return nil
