@@ -1,0 +1,128 @@
+package test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/virga-cloud/virga/api"
+)
+
+// freePort returns a TCP port that nobody listens on.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// get fetches a page, with a new connection each time.
+func get(url string) (string, error) {
+	c := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := c.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return string(b), err
+}
+
+// eventuallyGet waits until a page has a text.
+func eventuallyGet(t *testing.T, url, text string) {
+	t.Helper()
+	eventually(t, url+" answers "+text, func() (bool, string) {
+		body, err := get(url)
+		return err == nil && strings.Contains(body, text), fmt.Sprint(body, err)
+	})
+}
+
+func TestPublishedPort(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	port := freePort(t)
+	d.Must(t, "run", "-d", "--name", "web", "-p", fmt.Sprintf("%d:8000", port), image, "httpd", "-f", "-p", "8000", "-h", "/var/www")
+	in := d.WaitPhase(t, "web", api.PhaseRunning)
+	eventuallyGet(t, fmt.Sprintf("http://127.0.0.1:%d/", port), "hello from busybox")
+	eventuallyGet(t, fmt.Sprintf("http://%s:8000/", in.Status.Addresses[0].Address), "hello from busybox")
+	contains(t, d.Must(t, "ps"), fmt.Sprint(port))
+	contains(t, d.Must(t, "port", "web"), fmt.Sprint(port))
+
+	msg := d.Refused(t, "run", "-d", "--name", "second", "-p", fmt.Sprintf("%d:80", port), image, "sleep", "1000")
+	contains(t, msg, fmt.Sprint(port))
+
+	// From another instance: by address, by name, and through the node's port.
+	gw := in.Status.Addresses[0].Gateway
+	equal(t, "by name", d.Must(t, "run", "--rm", image, "wget", "-qO-", "http://web:8000/"), "hello from busybox")
+	equal(t, "through the node", d.Must(t, "run", "--rm", image, "wget", "-qO-", fmt.Sprintf("http://%s:%d/", gw, port)), "hello from busybox")
+
+	d.Must(t, "rm", "-f", "web")
+	eventually(t, "the port is closed", func() (bool, string) {
+		body, err := get(fmt.Sprintf("http://127.0.0.1:%d/", port))
+		return err != nil, body
+	})
+}
+
+func TestPortChosenByTheNode(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	d.Must(t, "run", "-d", "--name", "web", "-p", "127.0.0.1::8000", image, "httpd", "-f", "-p", "8000", "-h", "/var/www")
+	in := d.WaitPhase(t, "web", api.PhaseRunning)
+	if len(in.Status.Ports) != 1 || in.Status.Ports[0].HostPort == 0 {
+		t.Fatalf("ports: %+v", in.Status.Ports)
+	}
+	eventuallyGet(t, fmt.Sprintf("http://127.0.0.1:%d/", in.Status.Ports[0].HostPort), "hello from busybox")
+}
+
+func TestPublishedUDPPort(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	port := freePort(t)
+	d.Must(t, "run", "-d", "--name", "echo", "-p", fmt.Sprintf("%d:7000/udp", port), image,
+		"udpsvd", "-v", "0.0.0.0", "7000", "sh", "-c", "read x; echo got $x")
+	eventually(t, "an answer by UDP", func() (bool, string) {
+		c, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			return false, err.Error()
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(2 * time.Second))
+		fmt.Fprintln(c, "ping")
+		buf := make([]byte, 64)
+		n, err := c.Read(buf)
+		return strings.HasPrefix(string(buf[:n]), "got ping"), fmt.Sprintf("%q %v", buf[:n], err)
+	})
+}
+
+// An instance reaches what listens on the node, by the way every packet to the
+// world takes.
+func TestOutgoingConnection(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	l, err := net.Listen("tcp", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "the node") })}
+	go srv.Serve(l)
+	defer srv.Close()
+	d.Must(t, "run", "-d", "--name", "client", image, "sleep", "1000")
+	in := d.WaitPhase(t, "client", api.PhaseRunning)
+	url := fmt.Sprintf("http://%s:%d/", in.Status.Addresses[0].Gateway, l.Addr().(*net.TCPAddr).Port)
+	equal(t, "answer", d.Must(t, "exec", "client", "wget", "-qO-", url), "the node")
+}
+
+func TestHostNetwork(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	port := freePort(t)
+	d.Must(t, "run", "-d", "--name", "web", "--network", "host", image, "httpd", "-f", "-p", fmt.Sprint(port), "-h", "/var/www")
+	eventuallyGet(t, fmt.Sprintf("http://127.0.0.1:%d/", port), "hello from busybox")
+}
