@@ -17,6 +17,11 @@ type Param struct {
 
 // New mounts a file system, detached, with the attributes attrs.
 func New(fstype string, attrs int, params ...Param) (*os.File, error) {
+	return newAs(0, fstype, attrs, params)
+}
+
+// newAs is New by the host id owner.
+func newAs(owner uint32, fstype string, attrs int, params []Param) (*os.File, error) {
 	ctx, err := retry(func() (int, error) { return unix.Fsopen(fstype, unix.FSOPEN_CLOEXEC) })
 	if err != nil {
 		return nil, fmt.Errorf("open file system %s: %w", fstype, err)
@@ -27,7 +32,11 @@ func New(fstype string, attrs int, params ...Param) (*os.File, error) {
 			return nil, fmt.Errorf("file system %s: set %s: %w%s", fstype, p.Key, err, complaint(ctx))
 		}
 	}
-	if _, err := retry(func() (int, error) { return 0, unix.FsconfigCreate(ctx) }); err != nil {
+	err = asOwner(owner, func() error {
+		_, err := retry(func() (int, error) { return 0, unix.FsconfigCreate(ctx) })
+		return err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("create file system %s: %w%s", fstype, err, complaint(ctx))
 	}
 	m, err := retry(func() (int, error) { return unix.Fsmount(ctx, unix.FSMOUNT_CLOEXEC, attrs) })

@@ -19,6 +19,8 @@ type Overlay struct {
 	// UserNS, when not nil, shifts every layer: files stored as owned by 0
 	// appear as owned by the namespace's 0, and the other way for new ones.
 	UserNS *os.File
+	// IDs is the host id of UserNS's 0.
+	IDs uint32
 	// Staging is an empty private directory that layers are attached in for a
 	// moment on kernels that do not take detached ones. "" fails there.
 	Staging string
@@ -31,7 +33,7 @@ func (o Overlay) Mount() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := New("overlay", 0, o.params(layers, nil)...)
+	m, err := newAs(o.IDs, "overlay", 0, o.params(layers, nil))
 	if err == nil || o.Staging == "" || !errors.Is(err, unix.EINVAL) {
 		return m, err
 	}
@@ -114,7 +116,7 @@ func (o Overlay) staged(layers []*os.File) (*os.File, error) {
 			return nil, err
 		}
 	}
-	return New("overlay", 0, o.params(layers, paths)...)
+	return newAs(o.IDs, "overlay", 0, o.params(layers, paths))
 }
 
 func closeAll(files []*os.File) {
