@@ -1,0 +1,119 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/linux/tree"
+)
+
+// tx makes one image, or several that come together. What it makes is pinned,
+// and so not stale, until end.
+type tx struct {
+	s     *Store
+	pins  []string
+	temps []string
+	made  []string // paths that this transaction put into the store
+	kept  bool
+}
+
+func (s *Store) begin() *tx { return &tx{s: s} }
+
+// pin keeps a blob or a layer from being collected.
+func (t *tx) pin(digest string) {
+	t.s.mu.Lock()
+	defer t.s.mu.Unlock()
+	t.s.pins[digest]++
+	t.pins = append(t.pins, digest)
+}
+
+// tempPath returns a new path under tmp.
+func (t *tx) tempDir() (string, error) {
+	t.s.mu.Lock()
+	defer t.s.mu.Unlock()
+	d, err := os.MkdirTemp(t.s.tmpDir(), "new-")
+	if err != nil {
+		return "", storeError("make temporary directory", err)
+	}
+	t.s.temp[d] = true
+	t.temps = append(t.temps, d)
+	return d, nil
+}
+
+// end removes what was not committed.
+func (t *tx) end() {
+	for _, d := range t.temps {
+		if err := os.RemoveAll(d); err != nil {
+			t.s.log.Error("remove temporary directory", "path", d, "error", err)
+		}
+	}
+	t.s.mu.Lock()
+	for _, d := range t.temps {
+		delete(t.s.temp, d)
+	}
+	for _, p := range t.pins {
+		if t.s.pins[p]--; t.s.pins[p] == 0 {
+			delete(t.s.pins, p)
+		}
+	}
+	t.s.mu.Unlock()
+	if !t.kept {
+		if err := t.s.dropUnneeded(t.made...); err != nil {
+			t.s.log.Error("undo transfer", "error", err)
+		}
+	}
+}
+
+// commit makes the records visible under the names, durably.
+func (t *tx) commit(ctx context.Context, records []*record, names map[string]string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := tree.Sync(t.s.dir); err != nil {
+		return storeError("sync image store", err)
+	}
+	err := t.s.change(func(v *snapshot) error {
+		for _, r := range records {
+			v.images[r.image.ID] = r
+		}
+		for n, id := range names {
+			v.names[n] = id
+		}
+		return nil
+	})
+	t.kept = err == nil
+	return err
+}
+
+// change replaces the index by what f makes of it.
+func (s *Store) change(f func(*snapshot) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.view.Load().clone()
+	if err := f(v); err != nil {
+		return err
+	}
+	if err := s.save(v); err != nil {
+		return err
+	}
+	s.view.Store(v)
+	return nil
+}
+
+// storeError wraps an error of the disk, and names the ones a user can mend.
+func storeError(op string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return api.Errorf(api.CodeInsufficientCapacity, "%s: the disk of the image store is full", op).
+			WithHint("free space, for example with: virga image prune --all")
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return api.Errorf(api.CodeInsufficientCapacity, "%s: too many open files", op)
+	}
+	return fmt.Errorf("%s: %w", op, err)
+}
