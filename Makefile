@@ -16,7 +16,7 @@ SOURCES  := $(shell find api cmd internal -name '*.go' -not -name '*_test.go' 2>
 
 # One binary carries the next: the shim and hello are in the daemon, and the
 # daemon, compressed, is in the command.
-SHIM     := internal/shim/embed/virga-shim
+SHIM     := internal/shim/embed/files/virga-shim
 HELLO    := internal/image/embed/virga-hello
 VIRGAD   := bin/virgad
 PACKED   := cmd/virga/embed/virgad.zst
