@@ -1,0 +1,60 @@
+package link
+
+import (
+	"net/netip"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// AddAddress gives the link of an index an address; one that it has already is
+// no error. IPv6 addresses are usable at once: virga assigns them, so there is
+// nothing to detect.
+func AddAddress(index int, a netip.Prefix) Request {
+	r := nl.NewNetlinkRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
+	r.AddData(ifaddr(index, a))
+	ip := a.Addr().AsSlice()
+	r.AddData(nl.NewRtAttr(unix.IFA_LOCAL, ip))
+	r.AddData(nl.NewRtAttr(unix.IFA_ADDRESS, ip))
+	if a.Addr().Is6() {
+		r.AddData(nl.NewRtAttr(unix.IFA_FLAGS, nl.Uint32Attr(unix.IFA_F_NODAD)))
+	}
+	return Request{op: "add address " + a.String(), msg: r, done: []unix.Errno{unix.EEXIST}}
+}
+
+// DeleteAddress takes an address from the link of an index.
+func DeleteAddress(index int, a netip.Prefix) Request {
+	r := nl.NewNetlinkRequest(unix.RTM_DELADDR, 0)
+	r.AddData(ifaddr(index, a))
+	r.AddData(nl.NewRtAttr(unix.IFA_LOCAL, a.Addr().AsSlice()))
+	return Request{op: "delete address " + a.String(), msg: r, done: []unix.Errno{unix.EADDRNOTAVAIL}}
+}
+
+func ifaddr(index int, a netip.Prefix) *nl.IfAddrmsg {
+	m := nl.NewIfAddrmsg(family(a.Addr()))
+	m.Prefixlen = uint8(a.Bits())
+	m.Index = uint32(index)
+	return m
+}
+
+// AddDefaultRoute routes everything of the gateway's family to it. A smaller
+// metric wins.
+func AddDefaultRoute(index int, gateway netip.Addr, metric int) Request {
+	r := nl.NewNetlinkRequest(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
+	m := nl.NewRtMsg()
+	m.Family = uint8(family(gateway))
+	r.AddData(m)
+	r.AddData(nl.NewRtAttr(unix.RTA_GATEWAY, gateway.AsSlice()))
+	r.AddData(nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(index))))
+	if metric > 0 {
+		r.AddData(nl.NewRtAttr(unix.RTA_PRIORITY, nl.Uint32Attr(uint32(metric))))
+	}
+	return Request{op: "add route to " + gateway.String(), msg: r, done: []unix.Errno{unix.EEXIST}}
+}
+
+func family(a netip.Addr) int {
+	if a.Is4() {
+		return unix.AF_INET
+	}
+	return unix.AF_INET6
+}
