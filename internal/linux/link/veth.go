@@ -35,7 +35,7 @@ func AddVeth(v Veth) Request {
 	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
 	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("veth"))
 	peer := info.AddRtAttr(nl.IFLA_INFO_DATA, nil).AddRtAttr(vethInfoPeer, nil)
-	peer.AddChild(upInfo(0))
+	peer.AddChild(nl.NewIfInfomsg(unix.AF_UNSPEC))
 	peer.AddRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(v.Peer))
 	peer.AddRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(v.MTU)))
 	peer.AddRtAttr(unix.IFLA_ADDRESS, v.PeerMAC)
@@ -71,17 +71,28 @@ func SetMAC(index int, mac net.HardwareAddr) Request {
 	return Request{op: "set hardware address " + mac.String(), msg: r}
 }
 
-// Isolate forbids the bridge to forward between this port and other isolated
-// ones.
-func Isolate(index int) Request {
-	r := nl.NewNetlinkRequest(unix.RTM_SETLINK, 0)
-	m := nl.NewIfInfomsg(unix.AF_BRIDGE)
-	m.Index = int32(index)
-	r.AddData(m)
-	p := nl.NewRtAttr(unix.IFLA_PROTINFO|unix.NLA_F_NESTED, nil)
-	p.AddRtAttr(nl.IFLA_BRPORT_ISOLATED, []byte{1})
-	r.AddData(p)
-	return Request{op: "isolate bridge port", msg: r}
+// SetPort sets how a bridge treats the link of a name, which belongs to one.
+// Hairpin lets a frame leave by the port it came from, which a published port
+// used by its own instance needs where bridged frames pass the firewall.
+// Isolated ports do not reach each other.
+func SetPort(name string, hairpin, isolated bool) Request {
+	r := nl.NewNetlinkRequest(unix.RTM_NEWLINK, 0)
+	r.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	r.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_SLAVE_KIND, nl.NonZeroTerminated("bridge"))
+	data := info.AddRtAttr(nl.IFLA_INFO_SLAVE_DATA, nil)
+	data.AddRtAttr(nl.IFLA_BRPORT_MODE, flag(hairpin))
+	data.AddRtAttr(nl.IFLA_BRPORT_ISOLATED, flag(isolated))
+	r.AddData(info)
+	return Request{op: "set bridge port " + name, msg: r}
+}
+
+func flag(b bool) []byte {
+	if b {
+		return []byte{1}
+	}
+	return []byte{0}
 }
 
 // Delete removes the link of a name; one that is gone is no error. Deleting a

@@ -1,0 +1,71 @@
+package nft
+
+import (
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// chain is a base chain with its rules.
+type chain struct {
+	*nftables.Chain
+	rules [][]expr.Any
+}
+
+// chains is the whole of virga's rules; the package's doc has the picture.
+func chains(t *nftables.Table, s sets) []chain {
+	filter, nat := nftables.ChainTypeFilter, nftables.ChainTypeNAT
+	publish := [][]expr.Any{
+		rule(toNode(), redirect(false, true, s.exact[0])),
+		rule(toNode(), redirect(false, false, s.ports[0])),
+		rule(toNode(), redirect(true, true, s.exact[1])),
+		rule(toNode(), redirect(true, false, s.ports[1])),
+	}
+	return []chain{
+		base(t, "guard", filter, nftables.ChainHookPrerouting, -300, [][]expr.Any{
+			// route_localnet is on for published ports of 127.0.0.1.
+			rule(fromBridge(s.bridges), loopback(true), drop()),
+		}),
+		base(t, "publish", nat, nftables.ChainHookPrerouting, -100, publish),
+		base(t, "publish-own", nat, nftables.ChainHookOutput, -100, publish),
+		base(t, "wall", filter, nftables.ChainHookForward, 0, [][]expr.Any{
+			rule(state(established), accept()),
+			rule(between(s.inside), accept()),
+			rule(fromBridge(s.internal), drop()),
+			rule(toBridge(s.internal), drop()),
+			rule(published(), accept()),
+			// What is left goes between networks, between the instances of
+			// an isolated one, or comes from outside unasked.
+			rule(toBridge(s.bridges), drop()),
+		}),
+		base(t, "node", filter, nftables.ChainHookInput, 0, [][]expr.Any{
+			rule(state(established), accept()),
+			rule(fromBridge(s.internal), portTo(unix.IPPROTO_UDP, 53), accept()),
+			rule(fromBridge(s.internal), portTo(unix.IPPROTO_TCP, 53), accept()),
+			rule(fromBridge(s.internal), protocol(unix.IPPROTO_ICMP), accept()),
+			rule(fromBridge(s.internal), protocol(unix.IPPROTO_ICMPV6), accept()),
+			rule(fromBridge(s.internal), drop()),
+		}),
+		base(t, "leave", nat, nftables.ChainHookPostrouting, 100, [][]expr.Any{
+			rule(from(false, s.subnets[0]), toOutside(s.bridges), masquerade()),
+			rule(from(true, s.subnets[1]), toOutside(s.bridges), masquerade()),
+			// A published port used from inside: the answer must come back
+			// through the node to be translated.
+			rule(from(false, s.subnets[0]), toBridge(s.bridges), published(), masquerade()),
+			rule(from(true, s.subnets[1]), toBridge(s.bridges), published(), masquerade()),
+			rule(loopback(false), toBridge(s.bridges), masquerade()),
+		}),
+	}
+}
+
+func base(t *nftables.Table, name string, typ nftables.ChainType, hook *nftables.ChainHook, priority int, rules [][]expr.Any) chain {
+	policy := nftables.ChainPolicyAccept
+	return chain{
+		Chain: &nftables.Chain{
+			Table: t, Name: name, Type: typ, Hooknum: hook,
+			Priority: nftables.ChainPriorityRef(nftables.ChainPriority(priority)),
+			Policy:   &policy,
+		},
+		rules: rules,
+	}
+}

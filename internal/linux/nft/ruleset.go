@@ -1,0 +1,27 @@
+package nft
+
+import (
+	"net/netip"
+)
+
+// Ruleset is the whole of what virga wants of nftables.
+type Ruleset struct {
+	Networks  []Network
+	Published []Published
+}
+
+// Network is one bridge.
+type Network struct {
+	Bridge   string
+	Subnets  []netip.Prefix // IPv4 and IPv6
+	Internal bool           // no way out or in; only the node's DNS
+	Isolated bool           // no way between its own instances
+}
+
+// Published sends a port of the node to an instance.
+type Published struct {
+	Protocol uint8      // IPPROTO_TCP or IPPROTO_UDP
+	Host     netip.Addr // unspecified (0.0.0.0 or ::) is every address of its family
+	HostPort uint16
+	To       netip.AddrPort // of the family of Host
+}

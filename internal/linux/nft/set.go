@@ -1,0 +1,119 @@
+package nft
+
+import (
+	"net/netip"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+)
+
+// sets are the sets and maps of a table; what rules look things up in.
+type sets struct {
+	bridges  *nftables.Set // names of all bridges
+	internal *nftables.Set // names of bridges of internal networks
+	inside   *nftables.Set // pairs of bridge names that may talk: each with itself
+	subnets  [2]*nftables.Set
+	ports    [2]*nftables.Set // protocol, port → address, port
+	exact    [2]*nftables.Set // address, protocol, port → address, port
+}
+
+func newSets(t *nftables.Table) sets {
+	name := func(n string, key nftables.SetDatatype) *nftables.Set {
+		return &nftables.Set{Table: t, Name: n, KeyType: key}
+	}
+	s := sets{
+		bridges:  name("bridges", nftables.TypeIFName),
+		internal: name("internal", nftables.TypeIFName),
+		inside:   name("inside", nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeIFName)),
+	}
+	for i, suffix := range []string{"4", "6"} {
+		addr := nftables.TypeIPAddr
+		if i == 1 {
+			addr = nftables.TypeIP6Addr
+		}
+		s.subnets[i] = name("subnets"+suffix, addr)
+		s.subnets[i].Interval = true
+		to := nftables.MustConcatSetType(addr, nftables.TypeInetService)
+		s.ports[i] = name("ports"+suffix, nftables.MustConcatSetType(nftables.TypeInetProto, nftables.TypeInetService))
+		s.exact[i] = name("exact"+suffix, nftables.MustConcatSetType(addr, nftables.TypeInetProto, nftables.TypeInetService))
+		for _, m := range []*nftables.Set{s.ports[i], s.exact[i]} {
+			m.IsMap, m.DataType = true, to
+		}
+	}
+	return s
+}
+
+// all lists the sets in a fixed order.
+func (s sets) all() []*nftables.Set {
+	return []*nftables.Set{s.bridges, s.internal, s.inside,
+		s.subnets[0], s.subnets[1], s.ports[0], s.ports[1], s.exact[0], s.exact[1]}
+}
+
+// elements computes the contents of every set.
+func (s sets) elements(r Ruleset) map[*nftables.Set][]nftables.SetElement {
+	out := map[*nftables.Set][]nftables.SetElement{}
+	add := func(set *nftables.Set, e ...nftables.SetElement) { out[set] = append(out[set], e...) }
+	for _, n := range r.Networks {
+		name := ifname(n.Bridge)
+		add(s.bridges, nftables.SetElement{Key: name})
+		if n.Internal {
+			add(s.internal, nftables.SetElement{Key: name})
+		}
+		if !n.Isolated {
+			add(s.inside, nftables.SetElement{Key: append(ifname(n.Bridge), name...)})
+		}
+		for _, p := range n.Subnets {
+			add(s.subnets[version(p.Addr())], interval(p)...)
+		}
+	}
+	for _, p := range r.Published {
+		set, e := s.published(p)
+		add(set, e)
+	}
+	return out
+}
+
+// published is the map and the element of a published port.
+func (s sets) published(p Published) (*nftables.Set, nftables.SetElement) {
+	v := version(p.To.Addr())
+	key := append(word([]byte{p.Protocol}), word(binaryutil.BigEndian.PutUint16(p.HostPort))...)
+	set := s.ports[v]
+	if p.Host.IsValid() && !p.Host.IsUnspecified() {
+		set = s.exact[v]
+		key = append(p.Host.AsSlice(), key...)
+	}
+	val := append(p.To.Addr().AsSlice(), word(binaryutil.BigEndian.PutUint16(p.To.Port()))...)
+	return set, nftables.SetElement{Key: key, Val: val}
+}
+
+// version is the index of a family in a pair of sets.
+func version(a netip.Addr) int {
+	if a.Is4() {
+		return 0
+	}
+	return 1
+}
+
+// word pads a value to the 4 bytes of a register.
+func word(b []byte) []byte { return append(b, make([]byte, 4-len(b))...) }
+
+// ifname is a name as nftables compares it.
+func ifname(s string) []byte {
+	b := make([]byte, 16)
+	copy(b[:15], s)
+	return b
+}
+
+// interval is a prefix as the pair of elements that an interval set wants.
+func interval(p netip.Prefix) []nftables.SetElement {
+	p = p.Masked()
+	end := p.Addr().AsSlice()
+	for i := p.Bits(); i < len(end)*8; i++ {
+		end[i/8] |= 0x80 >> (i % 8)
+	}
+	last, _ := netip.AddrFromSlice(end)
+	return []nftables.SetElement{
+		{Key: p.Addr().AsSlice()},
+		{Key: last.Next().AsSlice(), IntervalEnd: true},
+	}
+}

@@ -1,0 +1,325 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/engine"
+	"github.com/virga-cloud/virga/internal/linux/link"
+	"github.com/virga-cloud/virga/internal/linux/namespace"
+)
+
+// Attach gives an instance its place on the networks it asks for: a ready one
+// where that fits, else one made for it. A second call replaces the first.
+func (f *Fabric) Attach(ctx context.Context, r Request) (*Attachment, error) {
+	if err := f.Detach(ctx, r.Instance); err != nil {
+		return nil, err
+	}
+	for name := range r.Sysctls {
+		if err := checkSysctl(name); err != nil {
+			return nil, err
+		}
+	}
+	if len(r.Networks) == 0 {
+		r.Networks = []api.Attachment{{Network: api.NetworkDefault}}
+	}
+	switch r.Networks[0].Network {
+	case api.NetworkHost:
+		return f.attachHost(r)
+	case api.NetworkNone:
+		return f.attachNone(r)
+	}
+	return f.attach(r)
+}
+
+// attachHost gives a user namespace at most; the network is the node's.
+func (f *Fabric) attachHost(r Request) (*Attachment, error) {
+	if err := alone(r); err != nil {
+		return nil, err
+	}
+	if len(r.Sysctls) > 0 {
+		return nil, api.Invalid("spec.sysctls", "settings of the network cannot be changed on network host")
+	}
+	a := &Attachment{Hosts: hostsFile(r, nil)}
+	if !r.UserNS {
+		return a, nil
+	}
+	p, err := f.newNamespaces(true)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Net.Close(); err != nil {
+		return nil, errors.Join(err, p.User.Close())
+	}
+	a.Sandbox = engine.Sandbox{UserNS: p.User, IDs: p.ids}
+	f.remember(r, &place{ids: p.ids}, nil, nil)
+	return a, nil
+}
+
+// attachNone gives a network namespace with nothing but loopback.
+func (f *Fabric) attachNone(r Request) (*Attachment, error) {
+	if err := alone(r); err != nil {
+		return nil, err
+	}
+	p, err := f.newPlace(r.UserNS, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.sysctls(r.Sysctls); err != nil {
+		return nil, errors.Join(err, f.discard(p))
+	}
+	f.remember(r, p, nil, nil)
+	return &Attachment{Sandbox: p.sandbox(), Hosts: hostsFile(r, nil), Resolv: []byte("# no network\n")}, nil
+}
+
+// alone refuses what only a network of one's own can have.
+func alone(r Request) error {
+	if len(r.Networks) > 1 {
+		return api.Invalid("spec.networks", "network %s cannot be combined with others", r.Networks[0].Network)
+	}
+	if len(r.Ports) > 0 && r.Networks[0].Network == api.NetworkNone {
+		return api.Invalid("spec.ports", "an instance without a network cannot publish ports")
+	}
+	return nil
+}
+
+// attach gives a place on networks of this node.
+func (f *Fabric) attach(r Request) (*Attachment, error) {
+	wants, err := f.wants(r)
+	if err != nil {
+		return nil, err
+	}
+	p, err := f.settle(r, wants)
+	if err != nil {
+		return nil, err
+	}
+	published, err := f.publish(r, p.ports)
+	if err != nil {
+		return nil, errors.Join(err, f.drop(p))
+	}
+	if err := f.own(r, p); err != nil {
+		return nil, errors.Join(err, f.unpublish(published), f.drop(p))
+	}
+	f.remember(r, p, published, names(r))
+	a := &Attachment{Sandbox: p.sandbox(), Addresses: p.addresses(wants)}
+	for _, b := range published {
+		a.Ports = append(a.Ports, b.port)
+	}
+	a.Hosts, a.Resolv = hostsFile(r, a.Addresses), f.resolvConf(r, p.ports[0].segment)
+	return a, nil
+}
+
+// wants resolves the networks asked for and claims addresses that are asked
+// for; others are left open.
+func (f *Fabric) wants(r Request) ([]want, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []want
+	seen := map[*segment]bool{}
+	for i, a := range r.Networks {
+		field := fmt.Sprintf("spec.networks[%d]", i)
+		s := f.segments[segmentKey(r.Project, a.Network)]
+		if s == nil {
+			return nil, api.Errorf(api.CodeNotFound, "network %q does not exist", a.Network).InField(field)
+		}
+		if seen[s] {
+			return nil, api.Invalid(field, "network %q is named twice", a.Network)
+		}
+		seen[s] = true
+		w := want{segment: s}
+		if a.MAC != "" {
+			mac, err := net.ParseMAC(a.MAC)
+			if err != nil || len(mac) != 6 || mac[0]&1 != 0 {
+				return nil, api.Invalid(field+".mac", "%q is not a hardware address of one device", a.MAC)
+			}
+			w.mac = mac
+		}
+		if a.Address != "" {
+			ip, err := netip.ParseAddr(a.Address)
+			if err != nil || !s.free.holds(ip) {
+				return nil, api.Invalid(field+".address", "%q is not an address of network %s (%s)", a.Address, s.name, s.subnet)
+			}
+			w.addr = ip
+		}
+		out = append(out, w)
+	}
+	return out, nil
+}
+
+// settle finds or makes a place and fills in the addresses of wants.
+func (f *Fabric) settle(r Request, wants []want) (*place, error) {
+	if len(wants) == 1 && r.UserNS && wants[0].segment == f.warm.segment && wants[0].mac == nil {
+		p, err := f.settleWarm(r, &wants[0])
+		if p != nil || err != nil {
+			return p, err
+		}
+	}
+	for i := range wants {
+		if err := f.choose(r, &wants[i]); err != nil {
+			f.freeAll(wants[:i])
+			return nil, err
+		}
+	}
+	p, err := f.newPlace(r.UserNS, wants)
+	if err != nil {
+		f.freeAll(wants)
+		return nil, err
+	}
+	if err := p.sysctls(r.Sysctls); err != nil {
+		return nil, errors.Join(err, f.drop(p))
+	}
+	return p, nil
+}
+
+// settleWarm takes a ready place; nil when there is none.
+func (f *Fabric) settleWarm(r Request, w *want) (*place, error) {
+	prefer := w.addr
+	if !prefer.IsValid() {
+		prefer = kept(r, w.segment)
+	}
+	p := f.warm.take(prefer)
+	if p == nil {
+		return nil, nil
+	}
+	if prefer.IsValid() && p.ports[0].addr != prefer {
+		spare := p.ports[0].addr
+		err := f.choose(r, w)
+		if err == nil && (w.addr == prefer) {
+			err = p.readdress(w.addr)
+			f.free(w.segment, spare)
+		} else if err == nil {
+			// The address of the earlier life is taken; the spare one is as
+			// good as any.
+			f.free(w.segment, w.addr)
+		}
+		if err != nil {
+			return nil, errors.Join(err, f.drop(p))
+		}
+	}
+	w.addr = p.ports[0].addr
+	if err := p.sysctls(r.Sysctls); err != nil {
+		return nil, errors.Join(err, f.drop(p))
+	}
+	return p, nil
+}
+
+// choose claims the address asked for, else that of the earlier life, else any.
+func (f *Fabric) choose(r Request, w *want) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if w.addr.IsValid() {
+		if w.segment.free.claim(w.addr) {
+			return nil
+		}
+		return api.Errorf(api.CodeConflict, "address %s of network %s is taken", w.addr, w.segment.name).
+			WithHint("leave the address out to get a free one")
+	}
+	if k := kept(r, w.segment); k.IsValid() && w.segment.free.claim(k) {
+		w.addr = k
+		return nil
+	}
+	var err error
+	w.addr, err = w.segment.free.take()
+	return err
+}
+
+// kept is the address of an earlier life on s, or the zero value.
+func kept(r Request, s *segment) netip.Addr {
+	for _, k := range r.Keep {
+		if k.Network == s.name && s.free.holds(k.Address) {
+			return k.Address
+		}
+	}
+	return netip.Addr{}
+}
+
+// own writes the instance's id on its links.
+func (f *Fabric) own(r Request, p *place) error {
+	var reqs []link.Request
+	for _, q := range p.ports {
+		reqs = append(reqs, link.SetAlias(q.link, r.Instance))
+	}
+	return f.conn.Do(reqs...)
+}
+
+func (f *Fabric) remember(r Request, p *place, published []*reservation, names []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.members[r.Instance] = &member{
+		instance: r.Instance, name: r.Name, project: r.Project,
+		ids: p.ids, ports: p.ports, names: names, published: published,
+	}
+}
+
+func names(r Request) []string {
+	out := []string{r.Name}
+	for _, a := range r.Networks {
+		out = append(out, a.Aliases...)
+	}
+	return out
+}
+
+func (f *Fabric) address(s *segment) (netip.Addr, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return s.free.take()
+}
+
+func (f *Fabric) free(s *segment, a netip.Addr) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.free.free(a)
+}
+
+func (f *Fabric) freeAll(wants []want) {
+	for _, w := range wants {
+		f.free(w.segment, w.addr)
+	}
+}
+
+// drop lets a place go with its addresses.
+func (f *Fabric) drop(p *place) error {
+	for _, q := range p.ports {
+		f.free(q.segment, q.addr)
+	}
+	return f.discard(p)
+}
+
+func (p *place) sandbox() engine.Sandbox {
+	return engine.Sandbox{UserNS: p.User, NetNS: p.Net, IDs: p.ids}
+}
+
+func (p *place) addresses(wants []want) []api.AddressOn {
+	var out []api.AddressOn
+	for i, q := range p.ports {
+		mac := insideMAC(q.addr)
+		if wants[i].mac != nil {
+			mac = wants[i].mac
+		}
+		a := api.AddressOn{Network: q.segment.name, Address: q.addr, Prefix: q.segment.subnet.Bits(), MAC: mac.String()}
+		if !q.segment.spec.Internal {
+			a.Gateway = q.segment.gateway
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// sysctls sets what an instance asked for.
+func (p *place) sysctls(set map[string]string) error {
+	if len(set) == 0 {
+		return nil
+	}
+	return namespace.In(p.Net, func() error {
+		for name, value := range set {
+			if err := setSysctl(name, value); err != nil {
+				return api.Invalid("spec.sysctls", "%v", err)
+			}
+		}
+		return nil
+	})
+}

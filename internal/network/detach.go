@@ -1,0 +1,22 @@
+package network
+
+import "context"
+
+// Detach takes back addresses, ports and names. The links go with the
+// namespaces, when the last process has left them and the attachment is
+// closed. Idempotent.
+func (f *Fabric) Detach(ctx context.Context, instance string) error {
+	f.mu.Lock()
+	m := f.members[instance]
+	delete(f.members, instance)
+	f.mu.Unlock()
+	if m == nil {
+		return nil
+	}
+	err := f.unpublish(m.published)
+	for _, p := range m.ports {
+		f.free(p.segment, p.addr)
+	}
+	f.ids.free(m.ids)
+	return err
+}

@@ -1,0 +1,215 @@
+package network
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/linux/link"
+	"github.com/virga-cloud/virga/internal/linux/nft"
+)
+
+// Fabric is all of a node's networks. It works in the network namespace it was
+// made in. Its methods may be called concurrently, for one instance one at a
+// time.
+type Fabric struct {
+	config Config
+	conn   *link.Conn
+	table  *nft.Table
+	ids    *idRanges
+	warm   *warm
+
+	// setting keeps one change of networks or rules at a time. It is taken
+	// before mu.
+	setting sync.Mutex
+
+	mu       sync.Mutex
+	segments map[string]*segment // +checklocks:mu; by key
+	members  map[string]*member  // +checklocks:mu; by instance
+}
+
+// member is an instance that is attached.
+type member struct {
+	instance, name, project string
+	ids                     uint32
+	ports                   []port
+	names                   []string // names and aliases it answers to
+	published               []*reservation
+}
+
+// New takes the networks of the node in hand; the default one is up when it
+// returns. What an earlier daemon left is taken over.
+func New(ctx context.Context, c Config) (*Fabric, error) {
+	conn, err := link.Open(nil)
+	if err != nil {
+		return nil, err
+	}
+	f := &Fabric{conn: conn, segments: map[string]*segment{}, members: map[string]*member{}}
+	if f.config, err = c.withDefaults(conn); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	if f.table, err = nft.Open(f.config.Table); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	if f.ids, err = newIDRanges(); err != nil {
+		return nil, errors.Join(err, f.table.Close(), conn.Close())
+	}
+	if err := f.Set(ctx, nil); err != nil {
+		return nil, errors.Join(err, f.table.Close(), conn.Close())
+	}
+	f.warm = newWarm(f, f.segments[api.NetworkDefault], f.config.Ready)
+	return f, nil
+}
+
+// Set makes the networks of the node those given and the default one. It is
+// declarative and safe to repeat: what is there already stays as it is. A
+// network that instances are attached to is not removed.
+func (f *Fabric) Set(ctx context.Context, networks []api.Network) error {
+	f.setting.Lock()
+	defer f.setting.Unlock()
+	wanted, err := f.plan(networks)
+	if err != nil {
+		return err
+	}
+	for _, s := range wanted {
+		if err := s.up(f.conn); err != nil {
+			return fmt.Errorf("network %s: %w", s.name, err)
+		}
+	}
+	if err := f.forward(); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	gone := f.replace(wanted)
+	f.mu.Unlock()
+	if err := f.table.Set(f.ruleset()); err != nil {
+		return err
+	}
+	for _, s := range gone {
+		if err := f.conn.Do(link.Delete(s.bridge)); err != nil {
+			return fmt.Errorf("network %s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// plan checks all networks and keeps the segments that exist and did not change.
+func (f *Fabric) plan(networks []api.Network) (map[string]*segment, error) {
+	def := api.Network{Meta: api.Meta{Name: api.NetworkDefault}, Spec: api.NetworkSpec{Subnet: f.config.Subnet}}
+	all := append([]api.Network{def}, networks...)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	wanted := map[string]*segment{}
+	var taken []netip.Prefix
+	for i, n := range all {
+		key := segmentKey(n.Project, n.Name)
+		if i > 0 && key == api.NetworkDefault {
+			continue
+		}
+		s, ok := f.segments[key]
+		if !ok || !same(s.spec, n.Spec) {
+			if ok && f.attached(s) {
+				return nil, api.Errorf(api.CodeConflict, "network %s has instances and cannot change", n.Name).
+					WithHint("stop its instances first")
+			}
+			var err error
+			if s, err = f.newSegment(n, taken); err != nil {
+				return nil, err
+			}
+		}
+		taken = append(taken, s.subnet)
+		wanted[key] = s
+	}
+	return wanted, nil
+}
+
+func same(a, b api.NetworkSpec) bool {
+	return a == b
+}
+
+// attached says whether instances are on s.
+//
+// +checklocks:f.mu
+func (f *Fabric) attached(s *segment) bool {
+	for _, m := range f.members {
+		for _, p := range m.ports {
+			if p.segment == s {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// replace installs the segments and returns those whose bridges are to go.
+//
+// +checklocks:f.mu
+func (f *Fabric) replace(wanted map[string]*segment) []*segment {
+	var gone []*segment
+	for key, s := range f.segments {
+		if wanted[key] != nil {
+			continue
+		}
+		if f.attached(s) {
+			wanted[key] = s
+			continue
+		}
+		gone = append(gone, s)
+	}
+	f.segments = wanted
+	return gone
+}
+
+// ruleset is what nftables should hold now.
+func (f *Fabric) ruleset() nft.Ruleset {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var r nft.Ruleset
+	for _, s := range f.segments {
+		r.Networks = append(r.Networks, s.rules())
+	}
+	for _, m := range f.members {
+		for _, p := range m.published {
+			r.Published = append(r.Published, p.rule)
+		}
+	}
+	return r
+}
+
+// forward turns packet forwarding on, which the way out needs.
+func (f *Fabric) forward() error {
+	const name = "net.ipv4.ip_forward"
+	b, err := os.ReadFile(sysctlPath(name))
+	if err != nil {
+		return fmt.Errorf("read sysctl %s: %w", name, err)
+	}
+	if strings.TrimSpace(string(b)) == "1" {
+		return nil
+	}
+	f.config.Log.Info("turned packet forwarding on", "sysctl", name)
+	return setSysctl(name, "1")
+}
+
+// Close gives the ready sandboxes back and closes what is open. Instances keep
+// their networks.
+func (f *Fabric) Close() error {
+	f.warm.close()
+	f.mu.Lock()
+	for _, m := range f.members {
+		for _, p := range m.published {
+			p.release()
+		}
+	}
+	f.mu.Unlock()
+	return errors.Join(f.table.Close(), f.conn.Close())
+}
+
+// linkName is a new name for the node's end of a link; whose it is says its
+// alias, because a ready link has no owner yet.
+func (f *Fabric) linkName() string { return "vg" + strings.ToLower(rand.Text()[:12]) }
