@@ -90,7 +90,9 @@ func (t *tx) addManifest(config []byte, c *v1.ConfigFile, layers []layer) (*reco
 	if _, err := t.addBlob(mb); err != nil {
 		return nil, err
 	}
-	return newRecord(t.s, mb, mediaManifest, config, c, layers), nil
+	r := newRecord(t.s, mb, mediaManifest, config, c, layers)
+	r.composed = true
+	return r, nil
 }
 
 func named(name, id string) map[string]string {

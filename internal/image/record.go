@@ -21,6 +21,7 @@ type record struct {
 	image    api.Image
 	layers   []layer
 	paths    []string // directories of the layers, top first
+	composed bool     // the manifest was made here
 }
 
 // layer is one layer of a record.

@@ -17,8 +17,7 @@ type tx struct {
 	s     *Store
 	pins  []string
 	temps []string
-	made  []string // paths that this transaction put into the store
-	kept  bool
+	made  []string // paths that may have become unneeded
 }
 
 func (s *Store) begin() *tx { return &tx{s: s} }
@@ -61,14 +60,16 @@ func (t *tx) end() {
 		}
 	}
 	t.s.mu.Unlock()
-	if !t.kept {
-		if err := t.s.dropUnneeded(t.made...); err != nil {
-			t.s.log.Error("undo transfer", "error", err)
-		}
+	if len(t.made) == 0 {
+		return
+	}
+	if err := t.s.dropUnneeded(t.made...); err != nil {
+		t.s.log.Error("undo transfer", "error", err)
 	}
 }
 
-// commit makes the records visible under the names, durably.
+// commit makes the records visible under the names, durably. An image that is
+// in the store already keeps its manifest unless the new one is the publisher's.
 func (t *tx) commit(ctx context.Context, records []*record, names map[string]string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -76,8 +77,15 @@ func (t *tx) commit(ctx context.Context, records []*record, names map[string]str
 	if err := tree.Sync(t.s.dir); err != nil {
 		return storeError("sync image store", err)
 	}
-	err := t.s.change(func(v *snapshot) error {
+	return t.s.change(func(v *snapshot) error {
 		for _, r := range records {
+			old := v.images[r.image.ID]
+			if old != nil && r.composed {
+				continue
+			}
+			if old != nil {
+				t.made = append(t.made, t.s.partsOf(old)...)
+			}
 			v.images[r.image.ID] = r
 		}
 		for n, id := range names {
@@ -85,8 +93,6 @@ func (t *tx) commit(ctx context.Context, records []*record, names map[string]str
 		}
 		return nil
 	})
-	t.kept = err == nil
-	return err
 }
 
 // change replaces the index by what f makes of it.
