@@ -25,9 +25,10 @@ func (t *Table[T]) Watch(ctx context.Context) <-chan Change {
 	return c
 }
 
-// Await returns the object as soon as until holds for it, and NotFound as soon
-// as it is deleted. until must not change its argument; neither may the caller
-// change the result.
+// Await returns the object as soon as until holds for it. When it is deleted
+// before, Await returns NotFound and the object as it last was. States that
+// pass quickly may be skipped. until must not change its argument; neither may
+// the caller change the result.
 func (t *Table[T]) Await(ctx context.Context, id string, until func(*T) bool) (*T, error) {
 	t.mu.RLock()
 	o, ok := t.objects[id]
@@ -37,8 +38,8 @@ func (t *Table[T]) Await(ctx context.Context, id string, until func(*T) bool) (*
 	}
 	for {
 		current, changed := t.watchOne(o)
-		if current == nil {
-			return nil, t.notFound(id)
+		if changed == nil {
+			return current, t.notFound(id)
 		}
 		if until(current) {
 			return current, nil
@@ -51,13 +52,13 @@ func (t *Table[T]) Await(ctx context.Context, id string, until func(*T) bool) (*
 	}
 }
 
-// watchOne returns the object, nil once it is deleted, and a channel that is
-// closed at its next change.
+// watchOne returns the object and a channel that is closed at its next change,
+// nil once it is deleted.
 func (t *Table[T]) watchOne(o *object[T]) (*T, <-chan empty) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if o.deleted {
-		return nil, nil
+		return o.current, nil
 	}
 	if o.changed == nil {
 		o.changed = make(chan empty)

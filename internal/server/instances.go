@@ -1,0 +1,196 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control"
+)
+
+func (s *Server) instanceRoutes() {
+	route(s, http.MethodGet, "/v1/instances", "List instances", s.listInstances)
+	route(s, http.MethodPost, "/v1/instances", "Create an instance, and start it", s.createInstance)
+	route(s, http.MethodGet, "/v1/instances/{id}", "Inspect an instance", s.inspectInstance)
+	route(s, http.MethodDelete, "/v1/instances/{id}", "Remove an instance, and wait until it is gone", s.removeInstance)
+	route(s, http.MethodPost, "/v1/instances/{id}/rename", "Give an instance another name", s.renameInstance)
+	route(s, http.MethodPost, "/v1/instances/{id}/update", "Change an instance's limits and restart policy", s.updateInstance)
+}
+
+// instance finds the one a call is about. It must not be changed.
+func (s *Server) instance(t Target) (*api.Instance, error) {
+	in, err := s.Store.Instances.Find(t.Project, t.ID)
+	if e, ok := err.(*api.Error); ok && e.Code == api.CodeNotFound {
+		err = e.WithHint("virga ps -a lists the instances there are")
+	}
+	return in, err
+}
+
+type instanceList struct {
+	InProject
+	Labels []string    `query:"label,explode" doc:"KEY or KEY=VALUE; all must match"`
+	Phases []api.Phase `query:"phase,explode" doc:"Any of them"`
+}
+
+func (s *Server) listInstances(_ context.Context, in *instanceList) (*body[[]*api.Instance], error) {
+	selector, err := control.ParseSelector(in.Labels)
+	if err != nil {
+		return nil, err
+	}
+	list := s.Store.Instances.Views()
+	list = slices.DeleteFunc(list, func(i *api.Instance) bool {
+		return i.Project != in.Project || !selector.Matches(i.Labels) ||
+			len(in.Phases) > 0 && !slices.Contains(in.Phases, i.Status.Phase)
+	})
+	slices.SortFunc(list, func(a, b *api.Instance) int {
+		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.Name, b.Name))
+	})
+	return &body[[]*api.Instance]{list}, nil
+}
+
+func (s *Server) inspectInstance(_ context.Context, t *Target) (*body[*api.Instance], error) {
+	in, err := s.instance(*t)
+	if err != nil {
+		return nil, err
+	}
+	return &body[*api.Instance]{in}, nil
+}
+
+type createInstance struct {
+	InProject
+	Start bool `query:"start" doc:"Start it too, and wait until its workload runs"`
+	Body  api.CreateRequest
+}
+
+type created struct {
+	Status int
+	Body   *api.Instance
+}
+
+func (s *Server) createInstance(ctx context.Context, r *createInstance) (*created, error) {
+	in, err := s.create(ctx, r.Project, r.Body, r.Start)
+	if err != nil {
+		return nil, err
+	}
+	if r.Start {
+		if in, err = s.awaitStart(ctx, in.ID, in.Desired.Life); err != nil {
+			return nil, err
+		}
+	}
+	return &created{http.StatusCreated, in}, nil
+}
+
+// create stores an instance whose image the node has.
+func (s *Server) create(ctx context.Context, project string, r api.CreateRequest, start bool) (*api.Instance, error) {
+	if err := api.ValidateName("project", project); err != nil {
+		return nil, err
+	}
+	if r.Spec.Image != "" {
+		if _, err := s.Images.Inspect(ctx, r.Spec.Image); err != nil {
+			return nil, imageMissing(r.Spec.Image, err)
+		}
+	}
+	in, err := s.admission.Create(ctx, project, r, start)
+	if err != nil {
+		return nil, err
+	}
+	s.record(in, "create", "", map[string]string{"image": in.Spec.Image})
+	return in, nil
+}
+
+func imageMissing(name string, err error) error {
+	if api.CodeOf(err) != api.CodeNotFound {
+		return err
+	}
+	return api.Errorf(api.CodeNotFound, "no image %q on this node", name).InField("spec.image").
+		WithHint("virga image pull %s", name)
+}
+
+type removeInstance struct {
+	Target
+	Force   bool `query:"force" doc:"Kill it first when it runs"`
+	Volumes bool `query:"volumes" doc:"Its anonymous volumes too"`
+}
+
+func (s *Server) removeInstance(ctx context.Context, r *removeInstance) (*none, error) {
+	in, err := s.instance(r.Target)
+	if err != nil {
+		return nil, err
+	}
+	in2, err := s.Store.Instances.Update(ctx, in.ID, func(i *api.Instance) error {
+		if !r.Force && !i.Desired.Remove && !i.Status.Phase.Ended() {
+			return api.Errorf(api.CodeConflict, "instance %s is %s", i.Name, i.Status.Phase).
+				WithHint("stop it first: virga stop %s; or use force", i.Name)
+		}
+		i.Desired.State = api.DesiredStopped
+		i.Desired.Remove = true
+		return nil
+	})
+	if api.CodeOf(err) == api.CodeNotFound {
+		return &none{}, nil // someone else's removal
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.Store.Instances.Await(ctx, in2.ID, func(*api.Instance) bool { return false }); api.CodeOf(err) != api.CodeNotFound {
+		return nil, err
+	}
+	if r.Volumes {
+		return &none{}, s.removeAnonymous(ctx, &in2)
+	}
+	return &none{}, nil
+}
+
+type renameInstance struct {
+	Target
+	Body struct {
+		Name string `json:"name"`
+	}
+}
+
+func (s *Server) renameInstance(ctx context.Context, r *renameInstance) (*none, error) {
+	if err := api.ValidateName("name", r.Body.Name); err != nil {
+		return nil, err
+	}
+	in, err := s.instance(r.Target)
+	if err != nil {
+		return nil, err
+	}
+	old := in.Name
+	now, err := s.Store.Instances.Update(ctx, in.ID, func(i *api.Instance) error {
+		i.Name = r.Body.Name
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.record(&now, "rename", "was "+old, nil)
+	return &none{}, nil
+}
+
+type updateInstance struct {
+	Target
+	Body api.UpdateRequest
+}
+
+func (s *Server) updateInstance(ctx context.Context, r *updateInstance) (*none, error) {
+	in, err := s.instance(r.Target)
+	if err != nil {
+		return nil, err
+	}
+	now, err := s.admission.Update(ctx, in.ID, r.Body)
+	if err != nil {
+		return nil, err
+	}
+	s.record(&now, "update", "", nil)
+	return &none{}, nil
+}
+
+// record appends an event about an instance.
+func (s *Server) record(in *api.Instance, action, message string, attrs map[string]string) {
+	s.Events.Append(api.Event{
+		Kind: "instance", Action: action, ID: in.ID, Name: in.Name, Project: in.Project, Message: message, Attrs: attrs,
+	})
+}

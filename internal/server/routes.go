@@ -1,0 +1,15 @@
+package server
+
+// routes registers every call of docs/api.md.
+func (s *Server) routes() {
+	s.systemRoutes()
+	s.instanceRoutes()
+	s.stateRoutes()
+	s.observeRoutes()
+	s.sessionRoutes()
+	s.fileRoutes()
+	s.imageRoutes()
+	s.transferRoutes()
+	s.volumeRoutes()
+	s.networkRoutes()
+}

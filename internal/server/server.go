@@ -1,0 +1,126 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control"
+	"github.com/virga-cloud/virga/internal/control/event"
+	"github.com/virga-cloud/virga/internal/control/store"
+)
+
+// Volumes keeps the directories of volumes on the node.
+type Volumes interface {
+	// Path is where a volume's files are.
+	Path(id string) string
+	// Create makes the directory. Idempotent.
+	Create(ctx context.Context, id string) error
+	// Remove takes it away with what is in it, and says how many bytes that
+	// freed. Idempotent.
+	Remove(ctx context.Context, id string) (bytes int64, err error)
+}
+
+// Config is what a Server stands on. Every field is required but Allocatable
+// and Tokens.
+type Config struct {
+	Store    *store.Store
+	Node     Node
+	NodeName string
+	Images   Images
+	Volumes  Volumes
+	Events   *event.Log
+	Version  string // of virga
+	Log      *slog.Logger
+
+	// Allocatable is what the node gives to instances; a zero amount is not
+	// enforced.
+	Allocatable api.Amount
+	// Group is the number of the group whose members may use the unix socket
+	// beside root; 0 for none.
+	Group int
+	// Tokens are the SHA-256 digests, in hex, of the tokens that TCP clients
+	// may present; without any, nobody may.
+	Tokens []string
+}
+
+// Server answers the API's calls.
+type Server struct {
+	Config
+	admission control.Admission
+	mux       *http.ServeMux
+	api       huma.API
+	http      *http.Server
+
+	// streams are the calls that last; they end when the server is closed.
+	streams context.Context
+	end     context.CancelFunc
+	open    sync.WaitGroup
+}
+
+// New makes a server. It answers nothing before Serve, but Handler may be used
+// on its own.
+func New(c Config) *Server {
+	s := &Server{
+		Config:    c,
+		admission: control.Admission{Store: c.Store, Node: c.NodeName, Allocatable: c.Allocatable},
+		mux:       http.NewServeMux(),
+	}
+	s.streams, s.end = context.WithCancel(context.Background())
+	s.api = humago.New(s.mux, openAPI(c.Version))
+	useProblems()
+	s.routes()
+	s.http = &http.Server{
+		Handler:           s.Handler(),
+		ConnContext:       rememberPeer,
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+func openAPI(version string) huma.Config {
+	json := huma.DefaultJSONFormat
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{Title: "virga", Version: version,
+				Description: "Instances, images, volumes and networks of one cloud."},
+			Components: &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)},
+		},
+		OpenAPIPath:   "/v1/openapi",
+		Formats:       map[string]huma.Format{"application/json": json, "json": json},
+		DefaultFormat: "application/json",
+	}
+}
+
+// Handler is the API with its authorization.
+func (s *Server) Handler() http.Handler { return s.authorized(notFoundAsProblem(s.mux)) }
+
+// Serve answers calls that come through l, until Close. It may be called for
+// several listeners.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.http.Serve(l); err != http.ErrServerClosed {
+		return fmt.Errorf("serve %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// Close ends the streams, then lets the calls under way finish until ctx ends.
+func (s *Server) Close(ctx context.Context) error {
+	s.end()
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		_ = s.http.Close()
+	}
+	s.open.Wait()
+	return err
+}

@@ -1,0 +1,188 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/virga-cloud/virga/api"
+)
+
+const (
+	// maxMessage bounds what a client sends at once, in bytes.
+	maxMessage = 1 << 20
+	// specTimeout is how long the client of an exec may take to say what to run.
+	specTimeout = 30 * time.Second
+)
+
+func (s *Server) sessionRoutes() {
+	raw(s, http.MethodGet, "/v1/instances/{id}/attach", "Connect to an instance's first process (WebSocket)", "application/octet-stream", s.attach)
+	raw(s, http.MethodGet, "/v1/instances/{id}/exec", "Run a process in an instance and connect to it (WebSocket)", "application/octet-stream", s.exec)
+	route(s, http.MethodPost, "/v1/instances/{id}/exec", "Run a process in an instance and leave it", s.execDetached)
+}
+
+type attachRequest struct {
+	Target
+	Start bool `query:"start" doc:"Start the instance once the streams are connected"`
+	Logs  bool `query:"logs" doc:"Send first what the instance has written already"`
+}
+
+func (s *Server) attach(r *http.Request, w http.ResponseWriter, q *attachRequest) error {
+	find := s.running
+	if q.Start {
+		find = s.instance
+	}
+	in, err := find(q.Target)
+	if err != nil {
+		return err
+	}
+	ctx, done := s.lasting(r.Context())
+	defer done()
+	sess, err := s.Node.Attach(ctx, in.ID)
+	if err != nil {
+		return err
+	}
+	defer sess.Close()
+	life := in.Desired.Life
+	if q.Start {
+		now, started, err := s.admission.Start(ctx, in.ID)
+		if err != nil {
+			return err
+		}
+		if started {
+			return api.Errorf(api.CodeConflict, "instance %s is %s already", in.Name, now.Status.Phase).
+				WithHint("attach to it without starting it")
+		}
+		life = now.Desired.Life
+	}
+	c, err := accept(w, r)
+	if err != nil {
+		return err
+	}
+	p := &pump{conn: c, session: sess}
+	p.control(ctx, api.SessionControl{Ready: true})
+	if q.Logs {
+		p.replay(ctx, s.Node.Logs(ctx, in.ID, api.LogOptions{Tail: -1}))
+	}
+	last := p.run(ctx, func(ctx context.Context) (int, error) { return s.awaitExit(ctx, in.ID, life, sess.Wait) })
+	if last != nil && in.Spec.AutoRemove {
+		// The exit is told when the name is free again.
+		_, _ = s.Store.Instances.Await(ctx, in.ID, func(i *api.Instance) bool { return i.Desired.Life > life })
+	}
+	p.end(ctx, last)
+	return nil
+}
+
+// awaitExit returns the exit code of a life, or the error that kept it from
+// starting. A session whose process never starts has no end of its own.
+func (s *Server) awaitExit(ctx context.Context, id string, life int, wait func(context.Context) (int, error)) (int, error) {
+	if _, err := s.awaitStart(ctx, id, life); err != nil {
+		return 0, err
+	}
+	return wait(ctx)
+}
+
+func (s *Server) exec(r *http.Request, w http.ResponseWriter, t *Target) error {
+	in, err := s.running(*t)
+	if err != nil {
+		return err
+	}
+	ctx, done := s.lasting(r.Context())
+	defer done()
+	c, err := accept(w, r)
+	if err != nil {
+		return err
+	}
+	p := &pump{conn: c}
+	spec, err := readSpec(ctx, c)
+	if err == nil {
+		p.session, err = s.Node.Exec(ctx, in.ID, spec)
+	}
+	if err != nil {
+		p.end(ctx, &api.SessionControl{Error: s.sessionError(err)})
+		return nil
+	}
+	defer p.session.Close()
+	s.record(in, "exec", "", map[string]string{"command": spec.Command[0]})
+	p.control(ctx, api.SessionControl{Ready: true})
+	p.end(ctx, p.run(ctx, p.session.Wait))
+	return nil
+}
+
+func (s *Server) sessionError(err error) *api.Error {
+	e := errorOf(err)
+	if e.Code == api.CodeInternal {
+		s.Log.Error("session", "err", err)
+	}
+	return e
+}
+
+// readSpec reads the first message of an exec.
+func readSpec(ctx context.Context, c *websocket.Conn) (api.ExecSpec, error) {
+	ctx, cancel := context.WithTimeout(ctx, specTimeout)
+	defer cancel()
+	kind, msg, err := c.Read(ctx)
+	if err != nil {
+		return api.ExecSpec{}, err
+	}
+	if kind != websocket.MessageText {
+		return api.ExecSpec{}, api.Errorf(api.CodeInvalid, "the first message of an exec is its spec, as text")
+	}
+	return parseSpec(msg)
+}
+
+func parseSpec(msg []byte) (api.ExecSpec, error) {
+	var spec api.ExecSpec
+	d := json.NewDecoder(bytes.NewReader(msg))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&spec); err != nil {
+		return spec, api.Errorf(api.CodeInvalid, "exec spec: %v", err)
+	}
+	return spec, validateExec(&spec)
+}
+
+func validateExec(spec *api.ExecSpec) error {
+	if len(spec.Command) == 0 || spec.Command[0] == "" {
+		return api.Invalid("command", "an exec needs a command")
+	}
+	return nil
+}
+
+type execDetached struct {
+	Target
+	Body api.ExecSpec
+}
+
+func (s *Server) execDetached(ctx context.Context, r *execDetached) (*none, error) {
+	if err := validateExec(&r.Body); err != nil {
+		return nil, err
+	}
+	in, err := s.running(r.Target)
+	if err != nil {
+		return nil, err
+	}
+	r.Body.Detach = true
+	sess, err := s.Node.Exec(ctx, in.ID, r.Body)
+	if err != nil {
+		return nil, err
+	}
+	s.record(in, "exec", "", map[string]string{"command": r.Body.Command[0]})
+	return &none{}, sess.Close()
+}
+
+// accept upgrades the request. Browsers are kept out: they send an Origin.
+func accept(w http.ResponseWriter, r *http.Request) (*websocket.Conn, error) {
+	if r.Header.Get("Upgrade") == "" {
+		return nil, api.Errorf(api.CodeInvalid, "this call is a WebSocket")
+	}
+	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})
+	if err != nil {
+		return nil, err
+	}
+	c.SetReadLimit(maxMessage)
+	return c, nil
+}
