@@ -20,7 +20,7 @@ type Config struct {
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
 
-	Bridge  string       // of the default network; "" derives
+	Prefix  string       // of the names of bridges, at most 6 characters; "" derives
 	Table   string       // nftables table; "" derives
 	Subnet  netip.Prefix // of the default network; invalid derives
 	Warm    int          // sandboxes kept ready
@@ -61,10 +61,10 @@ func (c *Config) Complete() error {
 	setDefault(&c.Socket, filepath.Join(c.RunDir, "virga.sock"))
 	setDefault(&c.Table, "virga"+suffix)
 	setDefault(&c.Cgroup, "virga"+suffix)
-	if c.Bridge == "" {
-		c.Bridge = "virga0"
+	if c.Prefix == "" {
+		c.Prefix = "virga"
 		if suffix != "" {
-			c.Bridge = "virga" + suffix // 14 of the 15 characters a link may have
+			c.Prefix = fmt.Sprintf("v%x", hash[:3])[:maxPrefix]
 		}
 	}
 	if !c.Subnet.IsValid() {
@@ -75,6 +75,9 @@ func (c *Config) Complete() error {
 	}
 	return c.check()
 }
+
+// maxPrefix leaves room for what follows it in the name of a link.
+const maxPrefix = 6
 
 // maxSocket is the longest path that fits a socket's address.
 const maxSocket = 107
@@ -88,8 +91,8 @@ func (c *Config) check() error {
 	if len(c.Socket) > maxSocket {
 		return invalid("socket", "%q has more than %d characters, which a unix socket cannot have: choose a shorter path", c.Socket, maxSocket)
 	}
-	if len(c.Bridge) > 15 {
-		return invalid("bridge", "%q has more than 15 characters, which a link cannot have", c.Bridge)
+	if len(c.Prefix) > maxPrefix {
+		return invalid("link-prefix", "%q has more than %d characters", c.Prefix, maxPrefix)
 	}
 	if !c.Subnet.Addr().Is4() || c.Subnet.Bits() > 28 || c.Subnet.Bits() < 8 {
 		return invalid("subnet", "%s: want an IPv4 subnet from /8 to /28, such as 10.88.0.0/16", c.Subnet)

@@ -93,13 +93,13 @@ func TestDaemonsWithOtherDirectoriesDoNotMeet(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if a.Bridge != "virga0" || a.Socket != "/run/virga/virga.sock" || a.Cgroup != "virga" {
+	if a.Prefix != "virga" || a.Socket != "/run/virga/virga.sock" || a.Cgroup != "virga" {
 		t.Errorf("the only daemon's names: %+v", a)
 	}
 	all := []Config{a, b, c}
 	for i, x := range all {
 		for _, y := range all[:i] {
-			if x.Bridge == y.Bridge || x.Table == y.Table || x.Cgroup == y.Cgroup || x.RunDir == y.RunDir || x.Socket == y.Socket || x.Subnet.Overlaps(y.Subnet) {
+			if x.Prefix == y.Prefix || x.Table == y.Table || x.Cgroup == y.Cgroup || x.RunDir == y.RunDir || x.Socket == y.Socket || x.Subnet.Overlaps(y.Subnet) {
 				t.Errorf("%s and %s meet: %+v %+v", x.DataDir, y.DataDir, x, y)
 			}
 		}
@@ -111,7 +111,7 @@ func TestCompleteRefuses(t *testing.T) {
 		"relative data directory": func(c *Config) { c.DataDir = "virga" },
 		"relative socket":         func(c *Config) { c.Socket = "virga.sock" },
 		"long socket":             func(c *Config) { c.Socket = "/" + strings.Repeat("s", 120) },
-		"long bridge":             func(c *Config) { c.Bridge = "abcdefghijklmnop" },
+		"long prefix":             func(c *Config) { c.Prefix = "abcdefg" },
 	} {
 		c := Default()
 		change(&c)

@@ -31,7 +31,7 @@ func Settings() []Setting {
 		{"node", "Name of this node", "the host's name at the first start", name(func(c *Config) *string { return &c.Node })},
 		{"log-level", "Least severe messages that are logged: debug, info, warn or error", "info", level},
 		{"log-format", "Form of the messages: text or json", "text", choice(func(c *Config) *string { return &c.LogFormat }, "text", "json")},
-		{"bridge", "Bridge of the default network", "virga0", text(func(c *Config) *string { return &c.Bridge })},
+		{"link-prefix", "Beginning of the names of bridges, at most 6 characters", "virga", text(func(c *Config) *string { return &c.Prefix })},
 		{"table", "nftables table of all rules", "virga", text(func(c *Config) *string { return &c.Table })},
 		{"subnet", "IPv4 subnet of the default network", "10.88.0.0/16", subnet},
 		{"warm", "Network sandboxes kept ready for the next starts", "8", number(func(c *Config) *int { return &c.Warm }, 0, 1024)},

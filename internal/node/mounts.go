@@ -112,8 +112,8 @@ func (a *Agent) volume(ctx context.Context, in *api.Instance, m api.Mount) (api.
 	if err != nil {
 		return v, err
 	}
-	v.Path, err = a.Volumes.Create(ctx, v.ID)
-	return v, err
+	v.Path = a.Volumes.Path(v.ID)
+	return v, a.Volumes.Create(ctx, v.ID)
 }
 
 // anonymousName names the volume that an instance has at target, the same in

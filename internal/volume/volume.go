@@ -20,18 +20,18 @@ type Dir string
 // Path is where the files of a volume lie.
 func (d Dir) Path(id string) string { return filepath.Join(string(d), id) }
 
-// Create makes the directory of a volume and returns its path. Idempotent.
-func (d Dir) Create(_ context.Context, id string) (string, error) {
+// Create makes the directory of a volume. Idempotent.
+func (d Dir) Create(_ context.Context, id string) error {
 	if err := d.check(id); err != nil {
-		return "", err
+		return err
 	}
 	if err := os.MkdirAll(string(d), 0o711); err != nil {
-		return "", fmt.Errorf("make the volumes' directory: %w", err)
+		return fmt.Errorf("make the volumes' directory: %w", err)
 	}
 	if err := os.MkdirAll(d.Path(id), 0o755); err != nil {
-		return "", fmt.Errorf("make volume %s: %w", id, err)
+		return fmt.Errorf("make volume %s: %w", id, err)
 	}
-	return d.Path(id), nil
+	return nil
 }
 
 // Remove takes a volume's directory away with what is in it, and says how many
