@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/api"
+	"golang.org/x/term"
+)
+
+// App is one invocation of the command.
+type App struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// Env looks up a variable of the environment.
+	Env func(string) (string, bool)
+	// Daemon holds virgad.zst, the compressed daemon; without it, the
+	// program virgad is looked up beside the command and in PATH.
+	Daemon fs.FS
+	// Version is the version of this build.
+	Version string
+
+	socket  string
+	project string
+	client  *api.Client
+}
+
+// Main runs the command with the process's arguments and returns its exit
+// status.
+func Main(daemon fs.FS, version string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	a := &App{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.LookupEnv, Daemon: daemon, Version: version}
+	return a.Run(ctx, os.Args[1:])
+}
+
+// Run runs one command and returns its exit status.
+func (a *App) Run(ctx context.Context, args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	cmd, err := root.ExecuteContextC(ctx)
+	if a.client != nil {
+		_ = a.client.Close()
+	}
+	return a.report(cmd, err)
+}
+
+// api returns the client of the daemon that flags and environment name.
+func (a *App) api() *api.Client {
+	if a.client == nil {
+		a.client = api.Dial(first(a.socket, a.env("VIRGA_SOCKET"), api.DefaultSocket))
+		a.client.Project = first(a.project, a.env("VIRGA_PROJECT"))
+	}
+	return a.client
+}
+
+func (a *App) env(name string) string {
+	v, _ := a.Env(name)
+	return v
+}
+
+// terminal returns the descriptor of a stream that is a terminal.
+func terminal(stream any) (fd int, ok bool) {
+	f, ok := stream.(interface{ Fd() uintptr })
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	return int(f.Fd()), true
+}
+
+// colour reports whether w may be written escape sequences to.
+func (a *App) colour(w io.Writer) bool {
+	_, tty := terminal(w)
+	return tty && a.env("NO_COLOR") == "" && a.env("TERM") != "dumb"
+}
+
+// first returns the first string that is not empty.
+func first(s ...string) string {
+	for _, v := range s {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// root is the command tree. Building it does no I/O.
+func (a *App) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "virga",
+		Short: "A whole cloud in one binary",
+		Long: "virga runs OCI images as containers and virtual machines on this machine.\n\n" +
+			"The commands talk to a daemon, which `virga server` starts.",
+		Example: "  virga server &                          # start the daemon\n" +
+			"  virga run --rm virga/hello              # run something\n" +
+			"  virga run -d --name web -p 8080:80 nginx\n" +
+			"  virga ps",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
+	f := root.PersistentFlags()
+	f.StringVar(&a.socket, "socket", "", "daemon's `socket` (default $VIRGA_SOCKET, else "+api.DefaultSocket+")")
+	f.StringVar(&a.project, "project", "", "`project` to work in (default $VIRGA_PROJECT, else default)")
+	for _, g := range groups {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, make := range g.commands {
+			cmd := make(a)
+			cmd.GroupID = g.id
+			root.AddCommand(cmd)
+		}
+	}
+	root.SetHelpCommandGroupID("more")
+	return root
+}

@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/api"
+)
+
+func createCommand(a *App) *cobra.Command {
+	var s specFlags
+	cmd := &cobra.Command{
+		Use:               "create [flags] IMAGE [COMMAND [ARG...]]",
+		Short:             "Make an instance without starting it",
+		Example:           "  virga create --name db -v data:/var/lib/data -e MODE=prod debian:12 sleep infinity\n  virga start db",
+		Args:              arguments(1, -1),
+		ValidArgsFunction: a.completeImages,
+	}
+	s.register(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		r, err := s.request(a, cmd.Flags(), args)
+		if err != nil {
+			return err
+		}
+		i, err := s.create(cmd.Context(), a, r, false)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(a.Out, i.ID)
+		return nil
+	}
+	return cmd
+}
+
+// create makes the instance and pulls its image as --pull says.
+func (s *specFlags) create(ctx context.Context, a *App, r api.CreateRequest, start bool) (api.Instance, error) {
+	if s.cidFile != "" {
+		if _, err := os.Stat(s.cidFile); !errors.Is(err, fs.ErrNotExist) {
+			return api.Instance{}, api.Invalid("cidfile", "--cidfile %s exists already", s.cidFile).
+				WithHint("remove it if the instance it names is gone")
+		}
+	}
+	if s.pull == "always" {
+		if err := s.fetch(ctx, a, r.Spec.Image); err != nil {
+			return api.Instance{}, err
+		}
+	}
+	i, err := a.api().Create(ctx, r, start)
+	if s.pull == "missing" && missingImage(err) {
+		fmt.Fprintf(a.Err, "image %s is not here yet; pulling it\n", r.Spec.Image)
+		if err := s.fetch(ctx, a, r.Spec.Image); err != nil {
+			return i, err
+		}
+		i, err = a.api().Create(ctx, r, start)
+	}
+	if err != nil {
+		return i, err
+	}
+	for _, w := range i.Status.Warnings {
+		a.warn("%s", w)
+	}
+	if s.cidFile != "" {
+		if err := os.WriteFile(s.cidFile, []byte(i.ID), 0o644); err != nil {
+			return i, fileError("cidfile", s.cidFile, err)
+		}
+	}
+	return i, nil
+}
+
+func (s *specFlags) fetch(ctx context.Context, a *App, image string) error {
+	return a.pull(ctx, api.PullRequest{Reference: image, Platform: s.platform}, s.quiet)
+}
+
+// missingImage reports whether a creation failed only for want of its image.
+func missingImage(err error) bool {
+	e, ok := errors.AsType[*api.Error](err)
+	return ok && e.Code == api.CodeNotFound && (e.Field == "spec.image" || e.Field == "image" || e.Field == "" && strings.HasPrefix(e.Message, "image "))
+}

@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/api"
+)
+
+func imageImportCommand(a *App) *cobra.Command {
+	var quiet bool
+	cmd := &cobra.Command{
+		Use:   "import [flags] FILE|- [NAME]",
+		Short: "Read an image from an archive",
+		Long: "Read an image from a docker save archive, a tar of an OCI layout or a tar of a root file system,\n" +
+			"plain or compressed. A root file system needs a name; the others may bring their own.",
+		Example: "  virga image import app.tar\n  mmdebstrap --variant=minbase trixie | virga image import - debian:trixie",
+		Args:    arguments(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in, name := a.In, ""
+			if len(args) == 2 {
+				name = args[1]
+			}
+			if args[0] != "-" {
+				f, err := os.Open(args[0])
+				if err != nil {
+					return api.Invalid("file", "%s: %s", args[0], reason(err))
+				}
+				defer f.Close()
+				in = f
+			} else if _, tty := terminal(in); tty {
+				return api.Invalid("file", "standard input is a terminal, not an archive")
+			}
+			return a.importImage(cmd, name, in, quiet)
+		},
+	}
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "do not show progress")
+	return cmd
+}
+
+func (a *App) importImage(cmd *cobra.Command, name string, in io.Reader, quiet bool) error {
+	last, err := a.follow(a.api().Import(cmd.Context(), name, in), quiet)
+	if err != nil {
+		return err
+	}
+	if last.Image == nil {
+		return api.Errorf(api.CodeUnavailable, "the daemon did not say that the import was done").WithHint("try again; see the daemon's log")
+	}
+	fmt.Fprintln(a.Out, first(append(last.Image.Names, last.Image.ID)...))
+	return nil
+}

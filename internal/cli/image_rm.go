@@ -1,0 +1,29 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func imageRemoveCommand(a *App, use string) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:               use,
+		Short:             "Remove images",
+		Example:           "  virga image rm debian:11\n  virga rmi -f $(virga images -q)",
+		Args:              arguments(1, -1),
+		ValidArgsFunction: a.completeAllImages,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return each(args, func(name string) error {
+				removed, err := a.api().RemoveImage(cmd.Context(), name, force)
+				for _, r := range removed {
+					fmt.Fprintln(a.Out, r)
+				}
+				return err
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "remove all its names, even when stopped instances use it")
+	return cmd
+}

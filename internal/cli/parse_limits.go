@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/virga-cloud/virga/api"
+)
+
+// parseUlimit reads NAME=SOFT[:HARD]; -1 and "unlimited" are no limit.
+func parseUlimit(s string) (api.Ulimit, error) {
+	bad := api.Invalid("spec.resources.ulimits", "ulimit %q: want NAME=SOFT[:HARD], such as nofile=1024:4096", s)
+	name, limits, ok := strings.Cut(s, "=")
+	if !ok || name == "" {
+		return api.Ulimit{}, bad
+	}
+	softText, hardText, two := strings.Cut(limits, ":")
+	if !two {
+		hardText = softText
+	}
+	soft, okSoft := parseLimit(softText)
+	hard, okHard := parseLimit(hardText)
+	if !okSoft || !okHard {
+		return api.Ulimit{}, bad
+	}
+	if hard >= 0 && (soft < 0 || soft > hard) {
+		return api.Ulimit{}, api.Invalid("spec.resources.ulimits", "ulimit %q: the soft limit is above the hard one", s)
+	}
+	return api.Ulimit{Name: strings.ToLower(name), Soft: soft, Hard: hard}, nil
+}
+
+func parseLimit(s string) (int64, bool) {
+	if s == "unlimited" {
+		return -1, true
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil && n >= -1
+}
+
+// parseRestart reads no, always, unless-stopped or on-failure[:N].
+func parseRestart(s string) (api.RestartPolicy, error) {
+	policy, n, counted := strings.Cut(s, ":")
+	p := api.RestartPolicy{Policy: policy}
+	switch policy {
+	case "", api.RestartNo, api.RestartAlways, api.RestartUnlessStopped:
+		if !counted {
+			return p, nil
+		}
+	case api.RestartOnFailure:
+		if !counted {
+			return p, nil
+		}
+		retries, err := strconv.ParseUint(n, 10, 31)
+		p.MaxRetries = int(retries)
+		if err == nil {
+			return p, nil
+		}
+	}
+	return api.RestartPolicy{}, api.Invalid("spec.restart", "restart policy %q is not known", s).
+		WithHint("use no, always, unless-stopped or on-failure[:RETRIES]")
+}
+
+// parseSize reads a number of bytes; field names the flag's place in the spec.
+func parseSize(field, s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	n, err := api.ParseBytes(s)
+	if err != nil {
+		return 0, api.Invalid(field, "%s", err)
+	}
+	return n, nil
+}
+
+// parseSwap reads --memory-swap, where -1 is unlimited.
+func parseSwap(s string) (int64, error) {
+	if s == "-1" {
+		return -1, nil
+	}
+	return parseSize("spec.resources.memorySwap", s)
+}
+
+// parseRate reads Docker's PATH:RATE. The path is not used: virga limits the
+// device that holds the instance's files.
+func parseRate(field, s string, bytes bool) (int64, error) {
+	if i := strings.LastIndexByte(s, ':'); i >= 0 {
+		s = s[i+1:]
+	}
+	if bytes {
+		return parseSize(field, s)
+	}
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err != nil {
+		return 0, api.Invalid(field, "rate %q: want a number of operations per second", s)
+	}
+	return int64(n), nil
+}
+
+// parseDevice reads PATH[:TARGET[:ACCESS]].
+func parseDevice(s string) (api.Device, error) {
+	bad := func() (api.Device, error) {
+		return api.Device{}, api.Invalid("spec.security.devices", "device %q: want PATH[:TARGET[:rwm]]", s)
+	}
+	part := strings.Split(s, ":")
+	if len(part) > 3 || !strings.HasPrefix(part[0], "/") {
+		return bad()
+	}
+	d := api.Device{Path: part[0]}
+	rest := part[1:]
+	if len(rest) == 1 && isAccess(rest[0]) {
+		d.Access = rest[0]
+		return d, nil
+	}
+	if len(rest) > 0 {
+		if !strings.HasPrefix(rest[0], "/") {
+			return bad()
+		}
+		d.Target = rest[0]
+	}
+	if len(rest) > 1 {
+		if !isAccess(rest[1]) {
+			return bad()
+		}
+		d.Access = rest[1]
+	}
+	return d, nil
+}
+
+func isAccess(s string) bool { return s != "" && strings.Trim(s, "rwm") == "" }

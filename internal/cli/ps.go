@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/api"
+)
+
+type ps struct {
+	listFlags
+	all     bool
+	last    int
+	latest  bool
+	filters []string
+}
+
+func psCommand(a *App) *cobra.Command {
+	var p ps
+	cmd := &cobra.Command{
+		Use:     "ps [flags]",
+		Aliases: []string{"ls"},
+		Short:   "List instances",
+		Long: "List the running instances, or all with -a.\n\n" +
+			"Filters: name=PART, id=PREFIX, label=KEY[=VALUE], status=PHASE, image=NAME, health=STATE, exited=CODE,\nnetwork=NAME, volume=NAME, isolation=KIND.",
+		Example: "  virga ps -a\n  virga ps --filter label=app=web --format '{{.Name}}: {{.Status}}'\n  virga ps --format 'table {{.ID}}\\t{{.Image}}\\t{{.Ports}}'",
+		Args:    arguments(0, 0),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return p.run(cmd.Context(), a, time.Now()) },
+	}
+	f := cmd.Flags()
+	p.register(f)
+	f.BoolVarP(&p.all, "all", "a", false, "show those that do not run too")
+	f.IntVarP(&p.last, "last", "n", 0, "show the `number` made last, in any state")
+	f.BoolVarP(&p.latest, "latest", "l", false, "show the one made last, in any state")
+	f.StringArrayVarP(&p.filters, "filter", "f", nil, "show only those that match `KEY=VALUE`")
+	return cmd
+}
+
+func (p *ps) run(ctx context.Context, a *App, now time.Time) error {
+	match, err := instanceFilter(p.filters)
+	if err != nil {
+		return err
+	}
+	if p.latest {
+		p.last = 1
+	}
+	list, err := a.api().Instances(ctx, api.InstanceFilter{Labels: match.labels})
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(list, func(x, y api.Instance) int { return y.Created.Compare(x.Created) })
+	list = slices.DeleteFunc(list, func(i api.Instance) bool {
+		hidden := !p.all && p.last == 0 && !match.phased && i.Status.Phase.Ended()
+		return hidden || !match.ok(i)
+	})
+	if p.last > 0 && len(list) > p.last {
+		list = list[:p.last]
+	}
+	rows := make([]instanceRow, len(list))
+	for i, in := range list {
+		rows[i] = instanceRow{in, now, p.noTrunc}
+	}
+	return listing[instanceRow]{
+		columns: instanceColumns, rows: rows, objects: list,
+		quiet:  instanceRow.ID,
+		object: func(r instanceRow) any { return r.Instance },
+	}.show(a, p.listFlags)
+}
+
+// filter chooses instances on this side; labels are chosen by the daemon.
+type filter struct {
+	labels []string
+	phased bool // a filter names a phase, so ended ones are wanted
+	tests  map[string][]func(api.Instance) bool
+}
+
+// ok reports whether i meets one test of every key.
+func (f filter) ok(i api.Instance) bool {
+	for _, tests := range f.tests {
+		if !slices.ContainsFunc(tests, func(t func(api.Instance) bool) bool { return t(i) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func instanceFilter(texts []string) (filter, error) {
+	f := filter{tests: map[string][]func(api.Instance) bool{}}
+	for _, text := range texts {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return f, api.Invalid("filter", "filter %q: want KEY=VALUE", text)
+		}
+		if key == "label" {
+			f.labels = append(f.labels, value)
+			continue
+		}
+		test, err := instanceTest(key, value)
+		if err != nil {
+			return f, err
+		}
+		f.phased = f.phased || key == "status" || key == "exited"
+		f.tests[key] = append(f.tests[key], test)
+	}
+	return f, nil
+}

@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/api"
+)
+
+// run is the command that people use most, so it costs the fewest round trips:
+// one to create, one that attaches, starts, and brings output and exit code.
+type run struct {
+	specFlags
+	detach     bool
+	remove     bool
+	sigProxy   bool
+	detachKeys string
+}
+
+func runCommand(a *App) *cobra.Command {
+	var r run
+	cmd := &cobra.Command{
+		Use:   "run [flags] IMAGE [COMMAND [ARG...]]",
+		Short: "Make and start an instance",
+		Long: "Make an instance of an image, start it, and show its output until it ends.\n\n" +
+			"The exit status is the workload's. 125 says that virga failed, 126 that the command\ncannot be executed, 127 that it does not exist.",
+		Example: "  virga run --rm virga/hello\n" +
+			"  virga run -it --rm debian:12 bash\n" +
+			"  virga run -d --name web -p 8080:80 --memory 512m --restart unless-stopped nginx\n" +
+			"  tar c . | virga run -i --rm debian:12 tar t",
+		Args:              arguments(1, -1),
+		ValidArgsFunction: a.completeImages,
+	}
+	f := cmd.Flags()
+	r.register(f)
+	f.BoolVarP(&r.detach, "detach", "d", false, "leave it running and print its id")
+	f.BoolVar(&r.remove, "rm", false, "remove the instance and its anonymous volumes when it has ended")
+	f.BoolVar(&r.sigProxy, "sig-proxy", true, "pass signals on to the workload")
+	f.StringVar(&r.detachKeys, "detach-keys", defaultDetachKeys, "`keys` that leave the instance running")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return r.run(cmd, a, args) }
+	return cmd
+}
+
+func (r *run) run(cmd *cobra.Command, a *App, args []string) error {
+	req, err := r.request(a, cmd.Flags(), args)
+	if err != nil {
+		return err
+	}
+	req.Spec.AutoRemove = r.remove
+	if r.detach {
+		return r.start(cmd.Context(), a, req)
+	}
+	keys, err := parseDetachKeys(r.detachKeys)
+	if err != nil {
+		return err
+	}
+	if req.Spec.TTY && req.Spec.Stdin {
+		if _, ok := terminal(a.In); !ok {
+			return api.Invalid("tty", "standard input is not a terminal").WithHint("leave out -t when input is piped")
+		}
+	}
+	req.Spec.StdinOnce = req.Spec.Stdin
+	i, err := r.create(cmd.Context(), a, req, false)
+	if err != nil {
+		return err
+	}
+	// From here signals are the workload's, not the end of the command.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(cmd.Context()))
+	defer cancel()
+	if !r.sigProxy {
+		ctx = cmd.Context()
+	}
+	session, err := a.api().Attach(ctx, i.ID, api.AttachOptions{Start: true})
+	if err != nil {
+		return r.undo(ctx, a, i.ID, err)
+	}
+	d := dialogue{
+		tty: req.Spec.TTY, stdin: req.Spec.Stdin, keys: keys, proxy: r.sigProxy, untilGone: r.remove,
+	}
+	status, err := d.hold(ctx, a, session)
+	if _, failed := errors.AsType[*exitError](err); failed {
+		return r.undo(ctx, a, i.ID, err)
+	}
+	if err != nil {
+		return err
+	}
+	return exit(status)
+}
+
+// start creates and starts in one call and does not wait for the end.
+func (r *run) start(ctx context.Context, a *App, req api.CreateRequest) error {
+	i, err := r.create(ctx, a, req, true)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(a.Out, i.ID)
+	if i.Status.Phase == api.PhaseFailed {
+		status := exitVirga
+		if i.Status.ExitCode != nil && *i.Status.ExitCode != 0 {
+			status = *i.Status.ExitCode
+		}
+		return &exitError{status, fmt.Errorf("%s could not be started: %s", i.Name, i.Status.Reason)}
+	}
+	return nil
+}
+
+// undo removes an instance that was made for this command alone and could not
+// be started.
+func (r *run) undo(ctx context.Context, a *App, id string, err error) error {
+	if r.remove {
+		if e := a.api().Remove(ctx, id, true, true); e != nil && api.CodeOf(e) != api.CodeNotFound {
+			a.warn("instance %s was not removed: %s", api.ShortID(id), e)
+		}
+	}
+	return err
+}

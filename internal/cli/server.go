@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/api"
+)
+
+// DefaultDataDir is where the daemon keeps everything unless told otherwise.
+const DefaultDataDir = "/var/lib/virga"
+
+func serverCommand(a *App) *cobra.Command {
+	return &cobra.Command{
+		Use:                "server [flags]",
+		Short:              "Run the daemon",
+		Long:               "Run the daemon in the foreground. Its program is carried by this one and unpacked once.",
+		Example:            "  virga server\n  virga server --data-dir /srv/virga --socket /run/virga/virga.sock\n  virga server --help",
+		DisableFlagParsing: true, // the flags are the daemon's
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file, err := a.daemonFile(cmd.Context(), dataDirOf(args))
+			if err != nil {
+				return err
+			}
+			// The daemon takes this process's place, so that whoever
+			// supervises it sees one process.
+			argv := append([]string{"virgad"}, args...)
+			if s := first(a.socket, a.env("VIRGA_SOCKET")); s != "" && !hasFlag(args, "socket") {
+				argv = append(argv, "--socket="+strings.TrimPrefix(s, "unix://"))
+			}
+			if err := syscall.Exec(file, argv, os.Environ()); err != nil {
+				return fmt.Errorf("execute %s: %w", file, err)
+			}
+			return nil
+		},
+	}
+}
+
+// dataDirOf finds --data-dir among the daemon's arguments.
+func dataDirOf(args []string) string {
+	for i, arg := range args {
+		if v, ok := strings.CutPrefix(arg, "--data-dir="); ok {
+			return v
+		}
+		if arg == "--data-dir" && i+1 < len(args) {
+			return args[i+1]
+		}
+	}
+	return DefaultDataDir
+}
+
+func hasFlag(args []string, name string) bool {
+	for _, arg := range args {
+		if arg == "--"+name || strings.HasPrefix(arg, "--"+name+"=") {
+			return true
+		}
+	}
+	return false
+}
+
+// daemonFile returns a path at which the daemon can be executed.
+func (a *App) daemonFile(ctx context.Context, dataDir string) (string, error) {
+	packed, err := a.packedDaemon()
+	if err != nil || packed != nil {
+		if err != nil {
+			return "", err
+		}
+		return unpackDaemon(ctx, packed, filepath.Join(dataDir, "bin"))
+	}
+	if self, err := os.Executable(); err == nil {
+		if beside := filepath.Join(filepath.Dir(self), "virgad"); isProgram(beside) {
+			return beside, nil
+		}
+	}
+	if file, err := osexec.LookPath("virgad"); err == nil {
+		return file, nil
+	}
+	return "", api.Errorf(api.CodeNotSupported, "this build of virga does not carry the daemon").
+		WithHint("build it with `make build`, or put virgad beside virga")
+}
+
+func isProgram(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
+// packedDaemon returns the compressed daemon, nil in a build without it.
+func (a *App) packedDaemon() ([]byte, error) {
+	if a.Daemon == nil {
+		return nil, nil
+	}
+	b, err := fs.ReadFile(a.Daemon, "virgad.zst")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return b, err
+}

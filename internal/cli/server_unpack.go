@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc64"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
+)
+
+// unpackDaemon writes the daemon into dir, under a name made of its contents,
+// unless it is there already, and removes older ones. Where dir cannot be
+// written or does not allow execution the daemon is kept in memory.
+func unpackDaemon(ctx context.Context, packed []byte, dir string) (string, error) {
+	name := fmt.Sprintf("virgad-%016x-%d", crc64.Checksum(packed, crc64.MakeTable(crc64.ECMA)), len(packed))
+	path := filepath.Join(dir, name)
+	if isProgram(path) && executable(path) {
+		return path, nil
+	}
+	if err := install(packed, dir, path); err == nil && executable(path) {
+		removeOlder(dir, name)
+		return path, nil
+	}
+	return inMemory(packed)
+}
+
+// executable reports whether the file system of path allows execution.
+func executable(path string) bool { return unix.Access(path, unix.X_OK) == nil }
+
+// install makes path appear whole or not at all.
+func install(packed []byte, dir, path string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, "unpacking-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // gone already when all went well
+	if err := errors.Join(decompress(f, packed), f.Chmod(0o755), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+func decompress(w io.Writer, packed []byte) error {
+	r, err := zstd.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = io.Copy(w, r)
+	return err
+}
+
+// removeOlder removes daemons of other builds; a running one is kept alive by
+// the kernel.
+func removeOlder(dir, keep string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if n := e.Name(); n != keep && strings.HasPrefix(n, "virgad-") {
+			_ = os.Remove(filepath.Join(dir, n)) // it only takes space
+		}
+	}
+}
+
+// inMemory unpacks into an anonymous file, which lives as long as the process.
+func inMemory(packed []byte) (string, error) {
+	fd, err := unix.MemfdCreate("virgad", 0) // not closed on exec: it is what is executed
+	if err != nil {
+		return "", fmt.Errorf("unpack the daemon: %w", err)
+	}
+	path := fmt.Sprintf("/proc/self/fd/%d", fd)
+	if err := decompress(descriptor(fd), packed); err != nil {
+		return "", fmt.Errorf("unpack the daemon: %w", err)
+	}
+	return path, nil
+}
+
+// descriptor writes to an open file that no finaliser closes.
+type descriptor int
+
+func (d descriptor) Write(p []byte) (n int, err error) {
+	for n < len(p) {
+		m, err := unix.Write(int(d), p[n:])
+		if err != nil {
+			return n, err
+		}
+		n += m
+	}
+	return n, nil
+}

@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"github.com/spf13/pflag"
+	"github.com/virga-cloud/virga/api"
+)
+
+// limitFlags are an instance's resources; update shares the first part.
+type limitFlags struct {
+	cpus        float64
+	cpuPeriod   int64
+	cpuQuota    int64
+	shares      int64
+	cpuSet      string
+	memory      string
+	reservation string
+	swap        string
+	pids        int64
+	weight      uint16
+
+	ulimits  []string
+	oomScore int
+	readBPS  string
+	writeBPS string
+	readOPS  string
+	writeOPS string
+}
+
+// registerLive adds the flags of what can be changed while it runs.
+func (l *limitFlags) registerLive(f *pflag.FlagSet) {
+	f.Float64Var(&l.cpus, "cpus", 0, "CPU quota in vCPUs, such as 1.5")
+	f.Int64Var(&l.cpuPeriod, "cpu-period", 0, "microseconds of the period of --cpu-quota (default 100000)")
+	f.Int64Var(&l.cpuQuota, "cpu-quota", 0, "microseconds of CPU per period")
+	f.Int64VarP(&l.shares, "cpu-shares", "c", 0, "relative weight under contention (default 1024)")
+	f.StringVar(&l.cpuSet, "cpuset-cpus", "", "host `CPUs` it may use, such as 0-1,3")
+	f.StringVarP(&l.memory, "memory", "m", "", "memory limit in `bytes`, such as 512m")
+	f.StringVar(&l.reservation, "memory-reservation", "", "soft memory limit in `bytes`")
+	f.StringVar(&l.swap, "memory-swap", "", "memory plus swap in `bytes`; -1 is unlimited")
+	f.Int64Var(&l.pids, "pids-limit", 0, "most tasks (default 4096); -1 is unlimited")
+	f.Uint16Var(&l.weight, "blkio-weight", 0, "block I/O weight, 10 to 1000")
+}
+
+func (l *limitFlags) register(f *pflag.FlagSet) {
+	l.registerLive(f)
+	f.StringArrayVar(&l.ulimits, "ulimit", nil, "set a `NAME=SOFT[:HARD]` limit of the process")
+	f.IntVar(&l.oomScore, "oom-score-adj", 0, "preference of the OOM killer, -1000 to 1000")
+	f.StringVar(&l.readBPS, "device-read-bps", "", "limit reading to `bytes` per second")
+	f.StringVar(&l.writeBPS, "device-write-bps", "", "limit writing to `bytes` per second")
+	f.StringVar(&l.readOPS, "device-read-iops", "", "limit reading to `operations` per second")
+	f.StringVar(&l.writeOPS, "device-write-iops", "", "limit writing to `operations` per second")
+}
+
+func (l *limitFlags) apply(s *api.InstanceSpec) (err error) {
+	s.Resources, err = l.resources()
+	return err
+}
+
+func (l *limitFlags) resources() (r api.Resources, err error) {
+	const at = "spec.resources."
+	r = api.Resources{CPUs: l.cpus, CPUShares: l.shares, CPUSet: l.cpuSet, PidsLimit: l.pids, OOMScoreAdj: l.oomScore}
+	r.BlockIO.Weight = l.weight
+	if l.cpuQuota > 0 {
+		if l.cpus != 0 {
+			return r, api.Invalid(at+"cpus", "--cpus and --cpu-quota exclude each other")
+		}
+		period := l.cpuPeriod
+		if period <= 0 {
+			period = 100_000
+		}
+		r.CPUs = float64(l.cpuQuota) / float64(period)
+	}
+	steps := []func() error{
+		func() (err error) { r.Memory, err = parseSize(at+"memory", l.memory); return },
+		func() (err error) {
+			r.MemoryReservation, err = parseSize(at+"memoryReservation", l.reservation)
+			return
+		},
+		func() (err error) { r.MemorySwap, err = parseSwap(l.swap); return },
+		func() (err error) { r.BlockIO.ReadBPS, err = rate(at+"blockIO.readBps", l.readBPS, true); return },
+		func() (err error) { r.BlockIO.WriteBPS, err = rate(at+"blockIO.writeBps", l.writeBPS, true); return },
+		func() (err error) { r.BlockIO.ReadOPS, err = rate(at+"blockIO.readOps", l.readOPS, false); return },
+		func() (err error) { r.BlockIO.WriteOPS, err = rate(at+"blockIO.writeOps", l.writeOPS, false); return },
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return r, err
+		}
+	}
+	for _, text := range l.ulimits {
+		u, err := parseUlimit(text)
+		if err != nil {
+			return r, err
+		}
+		r.Ulimits = append(r.Ulimits, u)
+	}
+	return r, nil
+}
+
+func rate(field, s string, bytes bool) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	return parseRate(field, s, bytes)
+}

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"github.com/spf13/pflag"
+	"github.com/virga-cloud/virga/api"
+)
+
+// networkFlags describe names, networks and published ports.
+type networkFlags struct {
+	hostname string
+	networks []string
+	ip       string
+	mac      string
+	aliases  []string
+	ports    []string
+	dns      []string
+	search   []string
+	hosts    []string
+}
+
+func (n *networkFlags) register(f *pflag.FlagSet) {
+	f.StringVarP(&n.hostname, "hostname", "h", "", "host `name` inside the instance")
+	f.StringArrayVar(&n.networks, "network", nil, "attach to a `network`: a name, none or host")
+	f.StringArrayVar(&n.networks, "net", nil, "attach to a network")
+	_ = f.MarkHidden("net")
+	f.StringVar(&n.ip, "ip", "", "static IPv4 `address` on the first network")
+	f.StringVar(&n.mac, "mac-address", "", "hardware `address` on the first network")
+	f.StringArrayVar(&n.aliases, "network-alias", nil, "further `name` on the first network")
+	f.StringArrayVarP(&n.ports, "publish", "p", nil, "publish a `port`: [[ADDRESS:]HOST:]PORT[/udp], or ranges")
+	f.StringArrayVar(&n.dns, "dns", nil, "name server's `address`")
+	f.StringArrayVar(&n.search, "dns-search", nil, "`domain` to search for names")
+	f.StringArrayVar(&n.hosts, "add-host", nil, "add a line to /etc/hosts (`NAME:ADDRESS`)")
+}
+
+func (n *networkFlags) apply(s *api.InstanceSpec) error {
+	s.Hostname, s.DNS, s.DNSSearch = n.hostname, n.dns, n.search
+	for _, text := range n.networks {
+		at, err := parseNetwork(text)
+		if err != nil {
+			return err
+		}
+		s.Networks = append(s.Networks, at)
+	}
+	if n.ip != "" || n.mac != "" || len(n.aliases) > 0 {
+		if len(s.Networks) == 0 {
+			s.Networks = []api.Attachment{{Network: api.NetworkDefault}}
+		}
+		first := &s.Networks[0]
+		first.Aliases = append(first.Aliases, n.aliases...)
+		if n.mac != "" {
+			first.MAC = n.mac
+		}
+		if n.ip != "" {
+			ip, err := parseIPv4("spec.networks", n.ip)
+			if err != nil {
+				return err
+			}
+			first.Address = ip
+		}
+	}
+	for _, text := range n.ports {
+		ports, err := parsePorts(text)
+		if err != nil {
+			return err
+		}
+		s.Ports = append(s.Ports, ports...)
+	}
+	for _, text := range n.hosts {
+		line, err := parseHost(text)
+		if err != nil {
+			return err
+		}
+		s.ExtraHosts = append(s.ExtraHosts, line)
+	}
+	return nil
+}

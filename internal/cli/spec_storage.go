@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/pflag"
+	"github.com/virga-cloud/virga/api"
+)
+
+// storageFlags describe what is mounted.
+type storageFlags struct {
+	volumes  []string
+	mounts   []string
+	tmpfs    []string
+	readOnly bool
+	shmSize  string
+}
+
+func (m *storageFlags) register(f *pflag.FlagSet) {
+	f.StringArrayVarP(&m.volumes, "volume", "v", nil, "mount a volume or a path of the host (`SOURCE:TARGET[:ro]`)")
+	f.StringArrayVar(&m.mounts, "mount", nil, "mount with keys and values (`type=…,source=…,target=…`)")
+	f.StringArrayVar(&m.tmpfs, "tmpfs", nil, "mount memory (`TARGET[:size=64m,mode=1777]`)")
+	f.BoolVar(&m.readOnly, "read-only", false, "mount the root file system read-only")
+	f.StringVar(&m.shmSize, "shm-size", "", "`bytes` of /dev/shm (default 64m)")
+}
+
+func (m *storageFlags) apply(s *api.InstanceSpec) error {
+	s.ReadOnly = m.readOnly
+	var err error
+	if s.ShmSize, err = parseSize("spec.shmSize", m.shmSize); err != nil {
+		return err
+	}
+	dir := ""
+	if len(m.volumes)+len(m.mounts) > 0 {
+		if dir, err = os.Getwd(); err != nil {
+			return fmt.Errorf("working directory: %w", err)
+		}
+	}
+	add := func(list []string, parse func(string) (api.Mount, error)) error {
+		for _, text := range list {
+			mount, err := parse(text)
+			if err != nil {
+				return err
+			}
+			s.Mounts = append(s.Mounts, mount)
+		}
+		return nil
+	}
+	if err := add(m.volumes, func(t string) (api.Mount, error) { return parseVolume(t, dir) }); err != nil {
+		return err
+	}
+	if err := add(m.mounts, func(t string) (api.Mount, error) { return parseMount(t, dir) }); err != nil {
+		return err
+	}
+	return add(m.tmpfs, parseTmpfs)
+}

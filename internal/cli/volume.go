@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/api"
+)
+
+func volumeCommand(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "volume",
+		Short:   "Make, list and remove volumes",
+		Example: "  virga volume create data\n  virga run -v data:/data debian:12 ls /data",
+		Args:    noCommand,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(volumeCreateCommand(a), volumeListCommand(a), volumeRemoveCommand(a), volumePruneCommand(a),
+		inspectOf(a, "volume", "  virga volume inspect data", a.completeVolumes,
+			func(cmd *cobra.Command, n string) (api.Volume, error) { return a.api().Volume(cmd.Context(), n) }))
+	return cmd
+}
+
+func volumeCreateCommand(a *App) *cobra.Command {
+	var labels []string
+	var size string
+	cmd := &cobra.Command{
+		Use:     "create [flags] [NAME]",
+		Short:   "Make a volume",
+		Example: "  virga volume create data\n  virga volume create --size 10g --label app=db db",
+		Args:    arguments(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var r api.VolumeRequest
+			if len(args) == 1 {
+				r.Name = args[0]
+			}
+			var err error
+			if r.Labels, err = readLabels(labels, nil); err != nil {
+				return err
+			}
+			if r.Size, err = parseSize("size", size); err != nil {
+				return err
+			}
+			v, err := a.api().CreateVolume(cmd.Context(), r)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(a.Out, v.Name)
+			return nil
+		},
+	}
+	cmd.Flags().StringArrayVarP(&labels, "label", "l", nil, "set a label (`KEY=VALUE`)")
+	cmd.Flags().StringVar(&size, "size", "", "most `bytes` it may hold")
+	return cmd
+}
+
+func volumeRemoveCommand(a *App) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:               "rm [flags] VOLUME...",
+		Short:             "Remove volumes with their data",
+		Example:           "  virga volume rm data",
+		Args:              arguments(1, -1),
+		ValidArgsFunction: a.completeVolumes,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return each(args, func(name string) error {
+				err := a.api().RemoveVolume(cmd.Context(), name)
+				if err != nil && !(force && api.CodeOf(err) == api.CodeNotFound) {
+					return err
+				}
+				fmt.Fprintln(a.Out, name)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "a name that does not exist is no error")
+	return cmd
+}
+
+func volumeListCommand(a *App) *cobra.Command {
+	var l listFlags
+	cmd := &cobra.Command{
+		Use:     "ls [flags]",
+		Short:   "List volumes",
+		Example: "  virga volume ls\n  virga volume ls --format '{{.Name}} {{.Path}}'",
+		Args:    arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			list, err := a.api().Volumes(cmd.Context())
+			if err != nil {
+				return err
+			}
+			rows := make([]volumeRow, len(list))
+			for i, v := range list {
+				rows[i] = volumeRow{v, l.noTrunc}
+			}
+			return listing[volumeRow]{
+				columns: volumeColumns, rows: rows, objects: list,
+				quiet:  func(r volumeRow) string { return r.Volume.Name },
+				object: func(r volumeRow) any { return r.Volume },
+			}.show(a, l)
+		},
+	}
+	l.register(cmd.Flags())
+	return cmd
+}
+
+// volumeRow is a volume as it is listed.
+type volumeRow struct {
+	api.Volume
+	whole bool
+}
+
+var volumeColumns = []column[volumeRow]{
+	{"Name", "NAME", func(r volumeRow) string { return r.Volume.Name }},
+	{"Anonymous", "ANONYMOUS", func(r volumeRow) string { return strconv.FormatBool(r.Volume.Anonymous) }},
+	{"Size", "LIMIT", volumeRow.Size},
+	{"UsedBy", "USED BY", volumeRow.UsedBy},
+}
+
+// Size is the limit.
+func (r volumeRow) Size() string {
+	if r.Volume.Size == 0 {
+		return "-"
+	}
+	return api.FormatBytes(r.Volume.Size)
+}
+
+// UsedBy are the instances that use it.
+func (r volumeRow) UsedBy() string {
+	s := strings.Join(r.Volume.UsedBy, ",")
+	if r.whole {
+		return s
+	}
+	return cut(s, 60)
+}
+
+// Labels are its labels, as KEY=VALUE separated by commas.
+func (r volumeRow) Labels() string { return joinLabels(r.Meta.Labels) }

@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/api"
+)
+
+func waitCommand(a *App) *cobra.Command {
+	var state string
+	cmd := &cobra.Command{
+		Use:               "wait [flags] INSTANCE...",
+		Short:             "Wait until instances have ended and print their exit codes",
+		Example:           "  virga wait batch1 batch2\n  virga wait --for healthy db",
+		Args:              arguments(1, -1),
+		ValidArgsFunction: a.completeInstances(anyPhase, -1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch state {
+			case "stopped", "running", "healthy", "removed":
+			default:
+				return api.Invalid("for", "--for %q: want stopped, running, healthy or removed", state)
+			}
+			return each(args, func(id string) error {
+				code, err := a.api().Wait(cmd.Context(), id, state)
+				if err != nil {
+					return err
+				}
+				if state == "stopped" || state == "removed" {
+					fmt.Fprintln(a.Out, code)
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&state, "for", "stopped", "`state` to wait for: stopped, running, healthy, removed")
+	return cmd
+}
