@@ -63,20 +63,22 @@ func (t *tx) keepBlob(path, digest string) error {
 	return nil
 }
 
-// keepLayer moves a finished directory to its diff id.
-func (t *tx) keepLayer(dir, diffID string) error {
-	t.pin(diffID)
-	to := t.s.layerPath(diffID)
-	if _, err := os.Stat(to); err == nil {
-		return nil
-	}
-	if err := os.Rename(dir, to); err != nil {
-		// Another transfer was first: its directory is as good.
-		if _, serr := os.Stat(to); serr == nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil
+// keepLayer moves a finished directory to its diff id. Its blob is in the store.
+func (t *tx) keepLayer(dir string, l layer) error {
+	t.pin(l.DiffID)
+	to := t.s.layerPath(l.DiffID)
+	err := os.Rename(dir, to)
+	switch {
+	case err == nil:
+		t.made = append(t.made, to)
+	case errors.Is(err, fs.ErrExist): // not empty: another transfer was first
+	default:
+		if _, serr := os.Stat(to); serr != nil {
+			return storeError("store layer "+short(l.DiffID), err)
 		}
-		return storeError("store layer "+short(diffID), err)
 	}
-	t.made = append(t.made, to)
+	t.s.mu.Lock()
+	defer t.s.mu.Unlock()
+	t.s.fresh[l.DiffID] = l
 	return nil
 }

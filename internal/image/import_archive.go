@@ -169,24 +169,6 @@ func (a *archive) layer(ctx context.Context, name string, size int64, r io.Reade
 	return u.layer, nil
 }
 
-// known finds a layer of the store by the digest of its blob or by its diff
-// id, and pins it.
-func (t *tx) known(digest string) (layer, bool) {
-	t.pin(digest)
-	for _, r := range t.s.view.Load().images {
-		for _, l := range r.layers {
-			if l.Blob == digest || l.DiffID == digest {
-				t.pin(l.Blob)
-				t.pin(l.DiffID)
-				// It may have been removed before the pins held.
-				_, still := t.s.view.Load().images[r.image.ID]
-				return l, still
-			}
-		}
-	}
-	return layer{}, false
-}
-
 // find returns the name that an entry has after its links are followed.
 func (a *archive) find(name string) string {
 	name = strings.TrimPrefix(path.Clean("/"+name), "/")

@@ -59,7 +59,7 @@ func (t *tx) addLayer(ctx context.Context, src io.Reader, b *budget, p policy) (
 	if err := t.keepBlob(blob, u.Blob); err != nil {
 		return nil, err
 	}
-	return u, t.keepLayer(u.dir, u.DiffID)
+	return u, t.keepLayer(u.dir, u.layer)
 }
 
 // unpackStream unpacks a plain tar into u.dir and computes its diff id; the

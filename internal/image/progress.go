@@ -27,6 +27,11 @@ func (p *progress) say(m api.Progress) {
 
 // follow reports how far a reader is, until the function it returns is called.
 func (p *progress) follow(id, action string, c *counter, total int64) (stop func()) {
+	return p.watch(id, action, c.n.Load, total)
+}
+
+// watch reports a figure now and then, until the function it returns is called.
+func (p *progress) watch(id, action string, current func() int64, total int64) (stop func()) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -37,7 +42,7 @@ func (p *progress) follow(id, action string, c *counter, total int64) (stop func
 			case <-done:
 				return
 			case <-tick.C:
-				p.say(api.Progress{ID: id, Action: action, Current: c.n.Load(), Total: total})
+				p.say(api.Progress{ID: id, Action: action, Current: current(), Total: total})
 			}
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -25,6 +26,8 @@ type Config struct {
 	// Platform is what images are chosen for, os/arch[/variant]; "" is the
 	// node's own.
 	Platform string
+	// Transport reaches registries; nil is Go's default.
+	Transport http.RoundTripper
 }
 
 // Store is a node's image store. Its methods may be called concurrently.
@@ -36,11 +39,16 @@ type Store struct {
 	platform string
 	flights  flights
 
+	transport http.RoundTripper
+
 	view atomic.Pointer[snapshot] // what readers see
 
 	mu   sync.Mutex
 	pins map[string]int  // guarded by mu: digests that transactions rely on
 	temp map[string]bool // guarded by mu: paths that transactions are making
+	// fresh holds the layers that transactions have finished and that may not
+	// be in the index yet, by diff id; guarded by mu.
+	fresh map[string]layer
 }
 
 // Open opens the store, collects what a crash has left in it and installs the
@@ -49,6 +57,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	s := &Store{
 		dir: c.Dir, log: c.Log, inUse: c.InUse, limits: c.Limits.withDefaults(),
 		platform: c.Platform, pins: make(map[string]int), temp: make(map[string]bool),
+		fresh: make(map[string]layer), transport: c.Transport,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -57,6 +57,7 @@ func (t *tx) end() {
 	for _, p := range t.pins {
 		if t.s.pins[p]--; t.s.pins[p] == 0 {
 			delete(t.s.pins, p)
+			delete(t.s.fresh, p)
 		}
 	}
 	t.s.mu.Unlock()
