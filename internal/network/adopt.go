@@ -18,7 +18,7 @@ func (f *Fabric) Adopt(ctx context.Context, r Request, have []api.AddressOn, por
 	if err != nil {
 		return err
 	}
-	m := &member{instance: r.Instance, name: r.Name, project: r.Project, names: names(r)}
+	m := &member{instance: r.Instance, name: r.Name, project: r.Project}
 	f.mu.Lock()
 	for _, a := range have {
 		s := f.segments[segmentKey(r.Project, a.Network)]
@@ -40,6 +40,7 @@ func (f *Fabric) Adopt(ctx context.Context, r Request, have []api.AddressOn, por
 	}
 	f.mu.Lock()
 	f.members[r.Instance] = m
+	f.dns.Put(host(r, m.ports))
 	f.mu.Unlock()
 	return nil
 }

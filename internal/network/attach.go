@@ -24,6 +24,9 @@ func (f *Fabric) Attach(ctx context.Context, r Request) (*Attachment, error) {
 			return nil, err
 		}
 	}
+	if err := checkNames(r); err != nil {
+		return nil, err
+	}
 	if len(r.Networks) == 0 {
 		r.Networks = []api.Attachment{{Network: api.NetworkDefault}}
 	}
@@ -44,7 +47,7 @@ func (f *Fabric) attachHost(r Request) (*Attachment, error) {
 	if len(r.Sysctls) > 0 {
 		return nil, api.Invalid("spec.sysctls", "settings of the network cannot be changed on network host")
 	}
-	a := &Attachment{Hosts: hostsFile(r, nil)}
+	a := &Attachment{Hosts: hostsFile(r, nil), Resolv: f.nodeResolv()}
 	if !r.UserNS {
 		return a, nil
 	}
@@ -56,7 +59,7 @@ func (f *Fabric) attachHost(r Request) (*Attachment, error) {
 		return nil, errors.Join(err, p.User.Close())
 	}
 	a.Sandbox = engine.Sandbox{UserNS: p.User, IDs: p.ids}
-	f.remember(r, &place{ids: p.ids}, nil, nil)
+	f.remember(r, &place{ids: p.ids}, nil)
 	return a, nil
 }
 
@@ -72,7 +75,7 @@ func (f *Fabric) attachNone(r Request) (*Attachment, error) {
 	if err := p.sysctls(r.Sysctls); err != nil {
 		return nil, errors.Join(err, f.discard(p))
 	}
-	f.remember(r, p, nil, nil)
+	f.remember(r, p, nil)
 	return &Attachment{Sandbox: p.sandbox(), Hosts: hostsFile(r, nil), Resolv: []byte("# no network\n")}, nil
 }
 
@@ -104,7 +107,7 @@ func (f *Fabric) attach(r Request) (*Attachment, error) {
 	if err := f.own(r, p); err != nil {
 		return nil, errors.Join(err, f.unpublish(published), f.drop(p))
 	}
-	f.remember(r, p, published, names(r))
+	f.remember(r, p, published)
 	a := &Attachment{Sandbox: p.sandbox(), Addresses: p.addresses(wants)}
 	for _, b := range published {
 		a.Ports = append(a.Ports, b.port)
@@ -246,21 +249,14 @@ func (f *Fabric) own(r Request, p *place) error {
 	return f.conn.Do(reqs...)
 }
 
-func (f *Fabric) remember(r Request, p *place, published []*reservation, names []string) {
+func (f *Fabric) remember(r Request, p *place, published []*reservation) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.members[r.Instance] = &member{
 		instance: r.Instance, name: r.Name, project: r.Project,
-		ids: p.ids, ports: p.ports, names: names, published: published,
+		ids: p.ids, ports: p.ports, published: published,
 	}
-}
-
-func names(r Request) []string {
-	out := []string{r.Name}
-	for _, a := range r.Networks {
-		out = append(out, a.Aliases...)
-	}
-	return out
+	f.dns.Put(host(r, p.ports))
 }
 
 func (f *Fabric) address(s *segment) (netip.Addr, error) {

@@ -13,6 +13,7 @@ func (f *Fabric) Detach(ctx context.Context, instance string) error {
 	if m == nil {
 		return nil
 	}
+	f.dns.Remove(instance)
 	err := f.unpublish(m.published)
 	for _, p := range m.ports {
 		f.free(p.segment, p.addr)

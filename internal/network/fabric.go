@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/dns"
 	"github.com/virga-cloud/virga/internal/linux/link"
 	"github.com/virga-cloud/virga/internal/linux/nft"
 )
@@ -24,6 +25,7 @@ type Fabric struct {
 	table  *nft.Table
 	ids    *idRanges
 	warm   *warm
+	dns    *dns.Server
 
 	// setting keeps one change of networks or rules at a time. It is taken
 	// before mu.
@@ -39,7 +41,6 @@ type member struct {
 	instance, name, project string
 	ids                     uint32
 	ports                   []port
-	names                   []string // names and aliases it answers to
 	published               []*reservation
 }
 
@@ -60,8 +61,11 @@ func New(ctx context.Context, c Config) (*Fabric, error) {
 	if f.ids, err = newIDRanges(); err != nil {
 		return nil, errors.Join(err, f.table.Close(), conn.Close())
 	}
+	f.dns = dns.NewServer(dns.Config{
+		Domain: f.config.Domain, Project: api.DefaultProject, ResolvConf: f.config.ResolvConf, Log: f.config.Log,
+	})
 	if err := f.Set(ctx, nil); err != nil {
-		return nil, errors.Join(err, f.table.Close(), conn.Close())
+		return nil, errors.Join(err, f.dns.Close(), f.table.Close(), conn.Close())
 	}
 	f.warm = newWarm(f, f.segments[api.NetworkDefault], f.config.Ready)
 	return f, nil
@@ -85,6 +89,9 @@ func (f *Fabric) Set(ctx context.Context, networks []api.Network) error {
 	if err := f.forward(); err != nil {
 		return err
 	}
+	for _, s := range wanted {
+		f.listen(ctx, s)
+	}
 	f.mu.Lock()
 	gone := f.replace(wanted)
 	f.mu.Unlock()
@@ -92,11 +99,23 @@ func (f *Fabric) Set(ctx context.Context, networks []api.Network) error {
 		return err
 	}
 	for _, s := range gone {
+		f.dns.Unlisten(s.key)
 		if err := f.conn.Do(link.Delete(s.bridge)); err != nil {
 			return fmt.Errorf("network %s: %w", s.name, err)
 		}
 	}
 	return nil
+}
+
+// listen answers names on a network. Where another program has the port, the
+// network's instances ask the node's name servers and cannot find each other
+// by name.
+func (f *Fabric) listen(ctx context.Context, s *segment) {
+	err := f.dns.Listen(ctx, s.key, s.gateway, s.subnet)
+	if err != nil {
+		f.config.Log.Error("instances cannot be found by name", "network", s.name, "err", err)
+	}
+	s.resolves.Store(err == nil)
 }
 
 // plan checks all networks and keeps the segments that exist and did not change.
@@ -200,6 +219,7 @@ func (f *Fabric) forward() error {
 // their networks.
 func (f *Fabric) Close() error {
 	f.warm.close()
+	err := f.dns.Close()
 	f.mu.Lock()
 	for _, m := range f.members {
 		for _, p := range m.published {
@@ -207,7 +227,7 @@ func (f *Fabric) Close() error {
 		}
 	}
 	f.mu.Unlock()
-	return errors.Join(f.table.Close(), f.conn.Close())
+	return errors.Join(err, f.table.Close(), f.conn.Close())
 }
 
 // linkName is a new name for the node's end of a link; whose it is says its

@@ -52,13 +52,13 @@ func (f *Fabric) resolvConf(r Request, s *segment) []byte {
 	if len(search) == 0 {
 		search = []string{f.projectDomain(r.Project)}
 	}
+	if !s.resolves.Load() {
+		return f.nodeResolv()
+	}
 	return fmt.Appendf(nil, "nameserver %s\nsearch %s\n", s.gateway, strings.Join(search, " "))
 }
 
 // projectDomain ends the full names of a project's instances.
-func (f *Fabric) projectDomain(project string) string {
-	if project == "" {
-		project = api.DefaultProject
-	}
-	return project + "." + f.config.Domain
+func (f *Fabric) projectDomain(name string) string {
+	return project(name) + "." + f.config.Domain
 }

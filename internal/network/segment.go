@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/linux/link"
@@ -22,6 +23,9 @@ type segment struct {
 	gateway netip.Addr
 	mtu     int
 	spec    api.NetworkSpec
+
+	// resolves says that the name server listens at the gateway.
+	resolves atomic.Bool
 
 	free *addresses // +checklocks:Fabric.mu
 }

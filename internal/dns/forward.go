@@ -1,0 +1,166 @@
+package dns
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	wire "codeberg.org/miekg/dns"
+	"codeberg.org/miekg/dns/dnsutil"
+)
+
+// tryTimeout is how long one name server may take.
+const tryTimeout = 2 * time.Second
+
+// forwarder asks other name servers and remembers what they said.
+type forwarder struct {
+	conf  *resolvConf
+	own   func(netip.Addr) bool // listeners of this server, never asked
+	cache cache
+}
+
+// ask finds the reply to a query elsewhere. A failure is a reply too.
+func (f *forwarder) ask(ctx context.Context, v view, q *wire.Msg, tcp bool) *wire.Msg {
+	servers := v.upstreams
+	if len(servers) == 0 {
+		servers = f.conf.list()
+	}
+	name, typ := dnsutil.Question(q)
+	key := question{name: strings.ToLower(name), typ: typ, dnssec: q.Security, upstreams: fmt.Sprint(servers)}
+	if m := f.cache.get(key, time.Now()); m != nil {
+		return f.adapt(q, m)
+	}
+	for _, s := range servers {
+		if f.own(s.Addr()) {
+			continue
+		}
+		m, raw, err := exchange(ctx, s, q, tcp)
+		if err != nil || m.Rcode == wire.RcodeServerFailure {
+			continue
+		}
+		f.cache.put(key, m, raw, time.Now())
+		return f.adapt(q, m)
+	}
+	return reply(q, wire.RcodeServerFailure)
+}
+
+// adapt makes a reply to another query with the same question one to q.
+func (f *forwarder) adapt(q, m *wire.Msg) *wire.Msg {
+	m.ID, m.Question, m.RecursionDesired = q.ID, q.Question, q.RecursionDesired
+	m.RecursionAvailable = true
+	if q.UDPSize == 0 {
+		m.UDPSize, m.Pseudo, m.Security = 0, nil, false
+	}
+	return m
+}
+
+// exchange asks one name server, by UDP and when that is truncated by TCP.
+func exchange(ctx context.Context, server netip.AddrPort, q *wire.Msg, tcp bool) (*wire.Msg, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
+	out := &wire.Msg{Question: q.Question}
+	out.ID, out.RecursionDesired = uint16(rand.Uint32()), true
+	out.UDPSize, out.Security, out.CheckingDisabled = maxUDP, q.Security, q.CheckingDisabled
+	if err := out.Pack(); err != nil {
+		return nil, nil, err
+	}
+	if !tcp {
+		m, raw, err := exchangeUDP(ctx, server, out)
+		if err != nil || !m.Truncated {
+			return m, raw, err
+		}
+	}
+	return exchangeTCP(ctx, server, out)
+}
+
+func exchangeUDP(ctx context.Context, server netip.AddrPort, q *wire.Msg) (*wire.Msg, []byte, error) {
+	c, err := dial(ctx, "udp", server)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer c.Close()
+	if _, err := c.Write(q.Data); err != nil {
+		return nil, nil, err
+	}
+	b := make([]byte, wire.MaxMsgSize)
+	for {
+		n, err := c.Read(b)
+		if err != nil {
+			return nil, nil, err
+		}
+		// Anything else than the reply is someone's guess: wait on.
+		if m, raw, err := accept(q, b[:n]); err == nil {
+			return m, raw, nil
+		}
+	}
+}
+
+func exchangeTCP(ctx context.Context, server netip.AddrPort, q *wire.Msg) (*wire.Msg, []byte, error) {
+	c, err := dial(ctx, "tcp", server)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer c.Close()
+	if err := writeFrame(c, q.Data); err != nil {
+		return nil, nil, err
+	}
+	b, err := readFrame(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	return accept(q, b)
+}
+
+func dial(ctx context.Context, network string, server netip.AddrPort) (net.Conn, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, network, server.String())
+	if err != nil {
+		return nil, err
+	}
+	deadline, _ := ctx.Deadline()
+	if err := c.SetDeadline(deadline); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// accept checks that b is the reply to q.
+func accept(q *wire.Msg, b []byte) (*wire.Msg, []byte, error) {
+	raw := append([]byte(nil), b...)
+	m := &wire.Msg{Data: b}
+	if err := m.Unpack(); err != nil {
+		return nil, nil, err
+	}
+	name, typ := dnsutil.Question(q)
+	if !m.Response || m.ID != q.ID || len(m.Question) != 1 {
+		return nil, nil, fmt.Errorf("reply to another query")
+	}
+	if n, t := dnsutil.Question(m); t != typ || !strings.EqualFold(n, name) {
+		return nil, nil, fmt.Errorf("reply to another question")
+	}
+	return m, raw, nil
+}
+
+// readFrame and writeFrame carry messages over TCP: two bytes of length, then
+// the message.
+func readFrame(r io.Reader) ([]byte, error) {
+	var n [2]byte
+	if _, err := io.ReadFull(r, n[:]); err != nil {
+		return nil, err
+	}
+	b := make([]byte, binary.BigEndian.Uint16(n[:]))
+	_, err := io.ReadFull(r, b)
+	return b, err
+}
+
+func writeFrame(w io.Writer, b []byte) error {
+	_, err := w.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...))
+	return err
+}

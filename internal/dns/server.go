@@ -1,0 +1,254 @@
+package dns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	wire "codeberg.org/miekg/dns"
+
+	"github.com/virga-cloud/virga/internal/linux/link"
+)
+
+const (
+	maxForwards    = 512 // queries waiting for other name servers
+	maxConnections = 256 // TCP clients
+	idleTimeout    = 10 * time.Second
+)
+
+// Config is what a Server needs.
+type Config struct {
+	Domain     string // ends the full names of instances, such as "virga.internal"
+	Project    string // whose names a client that is no instance sees
+	ResolvConf string // path of the file with the node's name servers
+	Log        *slog.Logger
+}
+
+// Server answers at the gateways of networks. Its methods may be called
+// concurrently.
+type Server struct {
+	*Zone
+	config  Config
+	forward *forwarder
+
+	ctx    context.Context // ends forwards when the server closes
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	slots  chan struct{} // one for each forward
+	conns  chan struct{} // one for each TCP client
+
+	listening sync.Mutex
+	at        map[string]*listener // +checklocks:listening; by network
+}
+
+// listener are the sockets of one network.
+type listener struct {
+	addr netip.Addr
+	udp  *net.UDPConn
+	tcp  net.Listener
+}
+
+// NewServer makes a server that listens nowhere yet.
+func NewServer(c Config) *Server {
+	s := &Server{
+		Zone: NewZone(c.Domain), config: c, at: map[string]*listener{},
+		slots: make(chan struct{}, maxForwards), conns: make(chan struct{}, maxConnections),
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.forward = &forwarder{conf: &resolvConf{path: c.ResolvConf}, own: s.own}
+	return s
+}
+
+// Listen answers on a network at its gateway, which need not be up yet. A
+// network listened on at that address already stays as it is.
+func (s *Server) Listen(ctx context.Context, network string, gateway netip.Addr, subnet netip.Prefix) error {
+	s.listening.Lock()
+	defer s.listening.Unlock()
+	s.addNetwork(network, gateway, subnet)
+	if l := s.at[network]; l != nil {
+		if l.addr == gateway {
+			return nil
+		}
+		l.close()
+		delete(s.at, network)
+	}
+	l, err := listen(ctx, gateway)
+	if err != nil {
+		return fmt.Errorf("name server of network %s: %w", network, err)
+	}
+	s.at[network] = l
+	s.work.Go(func() { s.serveUDP(network, l.udp) })
+	s.work.Go(func() { s.serveTCP(network, l.tcp) })
+	return nil
+}
+
+// Unlisten ends the answers on a network. Idempotent.
+func (s *Server) Unlisten(network string) {
+	s.listening.Lock()
+	defer s.listening.Unlock()
+	s.removeNetwork(network)
+	if l := s.at[network]; l != nil {
+		l.close()
+		delete(s.at, network)
+	}
+}
+
+// Close ends all answers and waits for what is under way.
+func (s *Server) Close() error {
+	s.listening.Lock()
+	for network, l := range s.at {
+		l.close()
+		delete(s.at, network)
+	}
+	s.listening.Unlock()
+	s.cancel()
+	s.work.Wait()
+	return nil
+}
+
+func listen(ctx context.Context, addr netip.Addr) (*listener, error) {
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var err error
+		return errors.Join(c.Control(func(fd uintptr) { err = link.FreeBind(int(fd)) }), err)
+	}}
+	at := netip.AddrPortFrom(addr, 53).String()
+	u, err := lc.ListenPacket(ctx, "udp", at)
+	if err != nil {
+		return nil, err
+	}
+	t, err := lc.Listen(ctx, "tcp", at)
+	if err != nil {
+		return nil, errors.Join(err, u.Close())
+	}
+	return &listener{addr: addr, udp: u.(*net.UDPConn), tcp: t}, nil
+}
+
+func (l *listener) close() {
+	l.udp.Close()
+	l.tcp.Close()
+}
+
+// own says whether this server listens at a.
+func (s *Server) own(a netip.Addr) bool {
+	s.listening.Lock()
+	defer s.listening.Unlock()
+	for _, l := range s.at {
+		if l.addr == a {
+			return true
+		}
+	}
+	return false
+}
+
+// serveUDP answers datagrams until the socket is closed.
+func (s *Server) serveUDP(network string, c *net.UDPConn) {
+	b := make([]byte, wire.MaxMsgSize)
+	for {
+		n, from, err := c.ReadFromUDPAddrPort(b)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue
+		}
+		q := parse(b[:n])
+		if q == nil {
+			continue
+		}
+		v := s.view(from.Addr().Unmap(), network, s.config.Project)
+		if m := s.answer(v, q); m != nil {
+			s.sendUDP(c, from, q, m)
+			continue
+		}
+		q.Data = nil // the buffer is about to be used again
+		s.elsewhere(func() { s.sendUDP(c, from, q, s.forward.ask(s.ctx, v, q, false)) },
+			func() { s.sendUDP(c, from, q, reply(q, wire.RcodeServerFailure)) })
+	}
+}
+
+func (s *Server) sendUDP(c *net.UDPConn, to netip.AddrPort, q, m *wire.Msg) {
+	b, err := pack(m, udpLimit(q))
+	if err != nil {
+		s.config.Log.Debug("reply cannot be encoded", "err", err)
+		return
+	}
+	if _, err := c.WriteToUDPAddrPort(b, to); err != nil && !errors.Is(err, net.ErrClosed) {
+		s.config.Log.Debug("reply cannot be sent", "to", to, "err", err)
+	}
+}
+
+// elsewhere runs f on a goroutine, or full here when too many run.
+func (s *Server) elsewhere(f, full func()) {
+	select {
+	case s.slots <- struct{}{}:
+	default:
+		full()
+		return
+	}
+	s.work.Go(func() {
+		defer func() { <-s.slots }()
+		f()
+	})
+}
+
+// serveTCP accepts clients until the listener is closed.
+func (s *Server) serveTCP(network string, l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue
+		}
+		select {
+		case s.conns <- struct{}{}:
+		default:
+			c.Close()
+			continue
+		}
+		s.work.Go(func() {
+			defer func() { <-s.conns }()
+			s.serveConn(network, c)
+		})
+	}
+}
+
+// serveConn answers one client, a query at a time, until it is silent.
+func (s *Server) serveConn(network string, c net.Conn) {
+	defer c.Close()
+	stop := context.AfterFunc(s.ctx, func() { c.Close() })
+	defer stop()
+	from, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return
+	}
+	client := from.AddrPort().Addr().Unmap()
+	for {
+		if c.SetDeadline(time.Now().Add(idleTimeout)) != nil {
+			return
+		}
+		b, err := readFrame(c)
+		if err != nil {
+			return
+		}
+		q := parse(b)
+		if q == nil {
+			return
+		}
+		v := s.view(client, network, s.config.Project)
+		m := s.answer(v, q)
+		if m == nil {
+			m = s.forward.ask(s.ctx, v, q, true)
+		}
+		if b, err = pack(m, wire.MaxMsgSize); err != nil || writeFrame(c, b) != nil {
+			return
+		}
+	}
+}

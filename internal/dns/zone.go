@@ -1,0 +1,234 @@
+package dns
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Host is an instance with its names.
+type Host struct {
+	ID      string
+	Name    string // its first name, to which its addresses resolve back
+	Project string
+	On      []Interface
+	// Upstreams are the name servers it wants asked instead of the node's.
+	Upstreams []netip.AddrPort
+}
+
+// Interface is a host's place on one network.
+type Interface struct {
+	Network string
+	Addrs   []netip.Addr
+	Names   []string // what the host is called there
+}
+
+// Zone holds all names of the node. Its methods may be called concurrently.
+type Zone struct {
+	domain string // without dots at its ends, lower case
+
+	mu      sync.RWMutex
+	hosts   map[string]*Host           // +checklocks:mu; by id
+	names   map[nameKey][]record       // +checklocks:mu
+	clients map[netip.Addr]*Host       // +checklocks:mu; by address
+	inside  map[string]networkSettings // +checklocks:mu; by network
+}
+
+type nameKey struct{ network, project, name string }
+
+// record is one host's addresses under a name.
+type record struct {
+	host  string
+	addrs []netip.Addr
+}
+
+type networkSettings struct {
+	gateway netip.Addr
+	subnet  netip.Prefix
+}
+
+// view is what a client may see.
+type view struct {
+	project   string
+	networks  []string
+	upstreams []netip.AddrPort
+}
+
+// NewZone makes an empty zone whose full names are <name>.<project>.<domain>.
+func NewZone(domain string) *Zone {
+	return &Zone{
+		domain: strings.ToLower(strings.Trim(domain, ".")),
+		hosts:  map[string]*Host{}, names: map[nameKey][]record{},
+		clients: map[netip.Addr]*Host{}, inside: map[string]networkSettings{},
+	}
+}
+
+// Put adds a host or replaces the one with its id.
+func (z *Zone) Put(h Host) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.remove(h.ID)
+	z.hosts[h.ID] = &h
+	for _, on := range h.On {
+		for _, a := range on.Addrs {
+			z.clients[a] = &h
+		}
+		for _, name := range unique(on.Names) {
+			k := nameKey{on.Network, h.Project, name}
+			z.names[k] = append(z.names[k], record{h.ID, on.Addrs})
+		}
+	}
+}
+
+// Remove takes a host out. Idempotent.
+func (z *Zone) Remove(id string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.remove(id)
+}
+
+// +checklocks:z.mu
+func (z *Zone) remove(id string) {
+	h := z.hosts[id]
+	if h == nil {
+		return
+	}
+	delete(z.hosts, id)
+	for _, on := range h.On {
+		for _, a := range on.Addrs {
+			if z.clients[a] == h {
+				delete(z.clients, a)
+			}
+		}
+		for _, name := range unique(on.Names) {
+			k := nameKey{on.Network, h.Project, name}
+			left := slices.DeleteFunc(slices.Clone(z.names[k]), func(r record) bool { return r.host == id })
+			if len(left) == 0 {
+				delete(z.names, k)
+				continue
+			}
+			z.names[k] = left
+		}
+	}
+}
+
+// unique are the names in lower case, each once.
+func unique(names []string) []string {
+	out := make([]string, 0, len(names))
+	for _, n := range names {
+		if n = strings.ToLower(strings.Trim(n, ".")); n != "" && !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// view is what a client at an address sees; one that is no host sees the
+// network it asks on, with the names of the default project.
+func (z *Zone) view(client netip.Addr, network, project string) view {
+	z.mu.RLock()
+	defer z.mu.RUnlock()
+	h := z.clients[client]
+	if h == nil {
+		return view{project: project, networks: []string{network}}
+	}
+	v := view{project: h.Project, upstreams: h.Upstreams}
+	for _, on := range h.On {
+		v.networks = append(v.networks, on.Network)
+	}
+	return v
+}
+
+// result is what the zone says of a name.
+type result int
+
+const (
+	foreign result = iota // not ours to answer
+	missing               // ours, and there is no such name
+	found
+)
+
+// nodeName is the node itself under the domain, as instances reach it.
+const nodeName = "host"
+
+// lookup finds the addresses of a name in lower case without its final dot.
+func (z *Zone) lookup(v view, name string) ([]netip.Addr, result) {
+	project, short := v.project, name
+	rest, ours := strings.CutSuffix(name, "."+z.domain)
+	if name == z.domain {
+		return nil, found
+	}
+	z.mu.RLock()
+	defer z.mu.RUnlock()
+	if ours {
+		if rest == nodeName {
+			return z.gateways(v), found
+		}
+		i := strings.LastIndexByte(rest, '.')
+		if i < 0 {
+			return nil, missing
+		}
+		short, project = rest[:i], rest[i+1:]
+	}
+	var out []netip.Addr
+	for _, n := range v.networks {
+		for _, r := range z.names[nameKey{n, project, short}] {
+			out = append(out, r.addrs...)
+		}
+	}
+	switch {
+	case len(out) > 0:
+		return out, found
+	case ours || !strings.Contains(name, "."):
+		return nil, missing
+	}
+	return nil, foreign
+}
+
+// +checklocksread:z.mu
+func (z *Zone) gateways(v view) []netip.Addr {
+	for _, n := range v.networks {
+		if s, ok := z.inside[n]; ok {
+			return []netip.Addr{s.gateway}
+		}
+	}
+	return nil
+}
+
+// reverse finds the full name at an address.
+func (z *Zone) reverse(v view, a netip.Addr) (string, result) {
+	z.mu.RLock()
+	defer z.mu.RUnlock()
+	for _, n := range v.networks {
+		s, ok := z.inside[n]
+		if ok && s.gateway == a {
+			return nodeName + "." + z.domain, found
+		}
+	}
+	if h := z.clients[a]; h != nil {
+		for _, on := range h.On {
+			if slices.Contains(on.Addrs, a) && slices.Contains(v.networks, on.Network) {
+				return h.Name + "." + h.Project + "." + z.domain, found
+			}
+		}
+	}
+	for _, s := range z.inside {
+		if s.subnet.Contains(a) {
+			return "", missing
+		}
+	}
+	return "", foreign
+}
+
+func (z *Zone) addNetwork(name string, gateway netip.Addr, subnet netip.Prefix) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.inside[name] = networkSettings{gateway, subnet}
+}
+
+func (z *Zone) removeNetwork(name string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	delete(z.inside, name)
+}
