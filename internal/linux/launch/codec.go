@@ -96,7 +96,14 @@ func (d *decoder) number(limit uint64) uint64 {
 }
 
 // count reads the length of a list, each of whose items takes a byte or more.
-func (d *decoder) count(limit uint64) int { return int(d.number(min(limit, uint64(len(d.b))))) }
+func (d *decoder) count(limit uint64) int {
+	n := d.number(limit)
+	if n > uint64(len(d.b)) {
+		d.b, d.bad = nil, true
+		return 0
+	}
+	return int(n)
+}
 
 func (d *decoder) bytes(limit uint64) []byte {
 	n := d.count(limit)
