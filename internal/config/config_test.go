@@ -157,3 +157,17 @@ func FuzzFile(f *testing.F) {
 		}
 	})
 }
+
+// docs/operations.md has every setting as it is here.
+func TestReferenceIsCurrent(t *testing.T) {
+	b, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range Settings() {
+		line := "| `" + s.Name + "` | " + s.Doc + " | " + s.Default + " |\n"
+		if !strings.Contains(string(b), line) {
+			t.Errorf("docs/operations.md lacks the line\n%s", line)
+		}
+	}
+}

@@ -253,3 +253,23 @@ func waitReady(t testing.TB, f *Fabric) {
 		time.Sleep(time.Millisecond)
 	}
 }
+
+func TestDissolveLeavesNothing(t *testing.T) {
+	needRoot(t)
+	c := Config{Prefix: "dslv", Log: slog.New(slog.DiscardHandler), Subnet: netip.MustParsePrefix("10.97.0.0/20")}
+	f, err := New(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Dissolve(); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := link.Open(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if l, err := conn.ByName("dslv0"); err == nil {
+		t.Errorf("left: %+v", l)
+	}
+}

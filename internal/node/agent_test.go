@@ -425,3 +425,26 @@ func crashAt(t *testing.T, dir string, at int, before bool) (reached bool) {
 	}
 	return reached
 }
+
+func TestClearEndsWhatHasNoOwner(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		d := boot(t, m, store.Memory(), dir)
+		create(t, d.store, "a", api.InstanceSpec{})
+		create(t, d.store, "b", api.InstanceSpec{Restart: api.RestartPolicy{Policy: api.RestartAlways}})
+		d.awaitPhase(t, "a", api.PhaseRunning)
+		d.awaitPhase(t, "b", api.PhaseRunning)
+		d.stop()
+
+		d = boot(t, m, store.Memory(), dir)
+		if err := d.Clear(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if left := m.leftovers(); left != "" {
+			t.Error(left)
+		}
+		d.stop()
+	})
+}

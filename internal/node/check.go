@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/virga-cloud/virga/api"
@@ -59,6 +60,9 @@ func (a *Agent) Check(ctx context.Context, repair bool) (api.CheckReport, error)
 		errs = append(errs, err)
 		lists = append(lists, found{inv, all})
 	}
+	if repair {
+		errs = append(errs, a.dropOrphans(ctx))
+	}
 	owners := a.owners()
 	for _, l := range lists {
 		for _, r := range l.all {
@@ -100,6 +104,22 @@ func (a *Agent) owners() map[string]bool {
 		}
 	}
 	return owners
+}
+
+// dropOrphans deletes the anonymous volumes of instances that are gone: a crash
+// may have come between the making of one and the status that names it.
+func (a *Agent) dropOrphans(ctx context.Context) error {
+	var errs []error
+	for _, v := range a.Store.Volumes.Views() {
+		instance, _, ok := strings.Cut(v.Name, "-")
+		if !v.Anonymous || !ok || v.Node != a.Name {
+			continue
+		}
+		if _, err := a.Store.Instances.View(instance); api.CodeOf(err) == api.CodeNotFound {
+			errs = append(errs, a.Store.Volumes.Delete(ctx, v.ID))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // directories is the inventory of the instances' directories.

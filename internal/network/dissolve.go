@@ -1,0 +1,23 @@
+package network
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/virga-cloud/virga/internal/linux/link"
+)
+
+// Dissolve is Close for a node on which no instance is attached: the bridges
+// and the rules go too. New makes them again.
+func (f *Fabric) Dissolve() error {
+	f.warm.close()
+	var errs []error
+	f.mu.Lock()
+	for _, s := range f.segments {
+		if err := f.conn.Do(link.Delete(s.bridge)); err != nil {
+			errs = append(errs, fmt.Errorf("network %s: %w", s.name, err))
+		}
+	}
+	f.mu.Unlock()
+	return errors.Join(append(errs, f.table.Delete(), f.table.Close(), f.conn.Close())...)
+}
