@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+// benchmark measures one subject.
+type benchmark struct {
+	name, about string
+	run         func(context.Context, *env) error
+}
+
+var benchmarks = []benchmark{
+	{"start", "one instance at a time: whole cycle, to main(), and as a command", benchStart},
+	{"rate", "eight instances in parallel", benchRate},
+	{"memory", "200 running instances: memory of virga for each, and idle CPU", benchMemory},
+	{"import", "import and unpack an image of 300 MiB", benchImport},
+}
+
+func main() {
+	only := flag.String("only", "", "names of benchmarks, separated by commas; all by default")
+	runs := flag.Int("n", 50, "runs of each one-at-a-time figure")
+	binary := flag.String("virga", "bin/virga", "the command to measure")
+	out := flag.String("out", "bench/out", "directory of the results")
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags]")
+		flag.PrintDefaults()
+		for _, b := range benchmarks {
+			fmt.Fprintf(flag.CommandLine.Output(), "  %-8s %s\n", b.name, b.about)
+		}
+	}
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *only, *binary, *out, *runs); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// run runs the chosen benchmarks. A goal that is missed is a figure and not an
+// error.
+func run(ctx context.Context, only, binary, out string, runs int) error {
+	chosen, err := choose(only)
+	if err != nil {
+		return err
+	}
+	e, err := newEnv(ctx, binary, out, runs)
+	if err != nil {
+		return err
+	}
+	defer e.close()
+	e.machine(ctx)
+	for _, b := range chosen {
+		fmt.Printf("\n%s: %s\n", b.name, b.about)
+		if err := b.run(ctx, e); err != nil {
+			return fmt.Errorf("%s: %w", b.name, err)
+		}
+	}
+	return nil
+}
+
+func choose(only string) ([]benchmark, error) {
+	if only == "" {
+		return benchmarks, nil
+	}
+	var chosen []benchmark
+	for name := range strings.SplitSeq(only, ",") {
+		found := false
+		for _, b := range benchmarks {
+			if b.name == name {
+				chosen, found = append(chosen, b), true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("there is no benchmark %q", name)
+		}
+	}
+	return chosen, nil
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+)
+
+// peer is another way to run a container from create to removed.
+type peer struct {
+	name    string // with its version
+	command func(ctx context.Context, args ...string) *exec.Cmd
+	start   func(*exec.Cmd) error // nil is Cmd.Start
+	goal    goal                  // of virga's command beside this peer
+}
+
+// cycle runs one container to its end and returns what it printed.
+func (p *peer) cycle(ctx context.Context, args ...string) (string, error) {
+	cmd := p.command(ctx, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	start := p.start
+	if start == nil {
+		start = (*exec.Cmd).Start
+	}
+	if err := start(cmd); err != nil {
+		return "", fmt.Errorf("%s: %w", p.name, err)
+	}
+	if err := cmd.Wait(); err != nil {
+		return "", fmt.Errorf("%s: %w: %s", p.name, err, strings.TrimSpace(errs.String()))
+	}
+	return out.String(), nil
+}
+
+// peers sets up the peers of the running of containers, those that can run
+// here; it names the others with the reason.
+func (e *env) peers(ctx context.Context) []*peer {
+	var ready []*peer
+	for _, p := range []struct {
+		name string
+		make func(context.Context) (*peer, error)
+	}{
+		{"crun run", e.crun}, {"runc run", e.runc}, {"podman run", e.podman},
+		{"ctr run", e.ctr}, {"docker run", e.docker},
+	} {
+		made, err := p.make(ctx)
+		if err == nil {
+			_, err = made.cycle(ctx, "/bin/true")
+		}
+		if err != nil {
+			fmt.Printf("  %s is left out: %v\n", p.name, err)
+			continue
+		}
+		ready = append(ready, made)
+	}
+	return ready
+}
+
+// version is the first line a program prints about its version, shortened.
+func version(ctx context.Context, program string, args ...string) string {
+	if len(args) == 0 {
+		args = []string{"--version"}
+	}
+	out, err := exec.CommandContext(ctx, program, args...).Output()
+	if err != nil {
+		return "?"
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	for f := range strings.FieldsSeq(line) {
+		f = strings.TrimRight(strings.TrimPrefix(f, "v"), ",")
+		if f != "" && f[0] >= '0' && f[0] <= '9' {
+			return f
+		}
+	}
+	return strings.TrimSpace(line)
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// makeRoot makes the root file system that virga and all peers run: busybox
+// and stamp.
+func makeRoot(dir string) (string, error) {
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		return "", fmt.Errorf("busybox: install busybox-static")
+	}
+	program, err := os.ReadFile(busybox)
+	if err != nil {
+		return "", err
+	}
+	root := filepath.Join(dir, "rootfs")
+	for _, d := range []string{"bin", "dev", "etc", "proc", "sys", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
+			return "", err
+		}
+	}
+	files := map[string][]byte{
+		"bin/busybox": program,
+		"bin/stamp":   stampProgram(),
+		"etc/passwd":  []byte("root:x:0:0:root:/root:/bin/sh\n"),
+		"etc/group":   []byte("root:x:0:\n"),
+	}
+	for name, body := range files {
+		mode := os.FileMode(0o644)
+		if strings.HasPrefix(name, "bin/") {
+			mode = 0o755
+		}
+		if err := os.WriteFile(filepath.Join(root, name), body, mode); err != nil {
+			return "", err
+		}
+	}
+	for _, name := range []string{"true", "sleep", "sh"} {
+		if err := os.Symlink("busybox", filepath.Join(root, "bin", name)); err != nil {
+			return "", err
+		}
+	}
+	return root, nil
+}

@@ -1,0 +1,42 @@
+package main
+
+import "testing"
+
+func TestQuantiles(t *testing.T) {
+	tests := []struct {
+		in          samples
+		median, p95 float64
+	}{
+		{nil, 0, 0},
+		{samples{3}, 3, 3},
+		{samples{21, 1}, 11, 20},
+		{samples{41, 1, 21}, 21, 39},
+	}
+	for _, tt := range tests {
+		if m, p := tt.in.median(), tt.in.p95(); m != tt.median || p != tt.p95 {
+			t.Errorf("%v: median %v p95 %v, want %v %v", tt.in, m, p, tt.median, tt.p95)
+		}
+	}
+}
+
+func TestGoal(t *testing.T) {
+	tests := []struct {
+		goal  goal
+		value float64
+		ratio float64
+		want  bool
+	}{
+		{atMost(6), 5.9, 0, true},
+		{atMost(6), 6.1, 0, false},
+		{atLeast(500), 499, 0, false},
+		{atLeast(500), 501, 0, true},
+		{ratioAtMost(1), 9, 0.9, true},
+		{ratioAtMost(1), 9, 1.1, false},
+		{goal{}, 1e9, 1e9, true},
+	}
+	for _, tt := range tests {
+		if got := tt.goal.met(tt.value, tt.ratio); got != tt.want {
+			t.Errorf("%s of %v (ratio %v): %v", tt.goal, tt.value, tt.ratio, got)
+		}
+	}
+}
