@@ -66,6 +66,7 @@ var kernelPackages = []string{"internal/linux/...", "internal/shim/supervisor/..
 // kernelFiles are further files that import unsafe or x/sys/unix, each with
 // the reason why its system calls are not worth a package of their own.
 var kernelFiles = map[string]string{
+	"internal/cli/server_unpack.go":   "an anonymous file to execute; the command stays light without internal/linux",
 	"internal/network/reservation.go": "a bound socket that never listens, which net cannot make",
 }
 

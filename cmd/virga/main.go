@@ -8,10 +8,8 @@ import (
 	"os"
 
 	"github.com/virga-cloud/virga/internal/cli"
+	"github.com/virga-cloud/virga/internal/version"
 )
-
-// version is set by the linker.
-var version = "dev"
 
 // carried holds virgad.zst in a full build.
 //
@@ -23,5 +21,5 @@ func main() {
 	if err != nil {
 		daemon = nil // the command works without a daemon to start
 	}
-	os.Exit(cli.Main(daemon, version))
+	os.Exit(cli.Main(daemon, version.Version))
 }
