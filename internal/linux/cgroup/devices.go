@@ -2,6 +2,8 @@ package cgroup
 
 import (
 	"fmt"
+
+	"golang.org/x/sys/unix"
 )
 
 // Device is a rule that allows the use of device nodes.
@@ -59,4 +61,13 @@ func allowOnly(dir string, rules []Device) error {
 		}
 	}
 	return nil
+}
+
+// DeviceOf is the rule for a device node's mode and device number.
+func DeviceOf(mode uint32, dev uint64, access string) Device {
+	d := Device{Type: 'c', Major: int64(unix.Major(dev)), Minor: int64(unix.Minor(dev)), Access: access}
+	if mode&unix.S_IFMT == unix.S_IFBLK {
+		d.Type = 'b'
+	}
+	return d
 }

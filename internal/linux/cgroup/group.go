@@ -36,7 +36,12 @@ func (r *Root) Create(id string, l Limits) (*Group, []string, error) {
 			return nil, nil, err
 		}
 	}
-	warnings, err := g.Set(l)
+	if d := g.v1("cpuset"); d != "" && l.CPUSet != "" {
+		if err := inheritCPUSet(d); err != nil {
+			return nil, nil, err
+		}
+	}
+	warnings, err := g.set(l, true)
 	if err == nil {
 		err = g.setDevices(l)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -32,19 +34,65 @@ const (
 // setting is one control file to be written.
 type setting struct {
 	dir, file, value string
+	// initial is the value of a new group.
+	initial string
 	// what is the limit's name for a warning when the file does not exist;
 	// "" makes that no matter.
 	what string
 }
 
-// Set writes the limits of an existing group; live, so far as the kernel can:
-// the warnings name what it cannot keep.
-func (g *Group) Set(l Limits) (warnings []string, err error) {
+// Update changes the limits of an existing group, its devices excepted. The
+// warnings name what this kernel cannot keep.
+func (g *Group) Update(l Limits) (warnings []string, err error) {
+	var entered []string
+	for _, d := range g.wanted(l) {
+		if _, err := os.Stat(d); err == nil {
+			continue
+		}
+		if err := mkdir(d); err != nil {
+			return nil, err
+		}
+		entered = append(entered, d)
+	}
+	if g.v1("cpuset") != "" && slices.Contains(entered, g.v1("cpuset")) {
+		if err := inheritCPUSet(g.v1("cpuset")); err != nil {
+			return nil, err
+		}
+	}
+	if warnings, err = g.set(l, false); err != nil {
+		return warnings, err
+	}
+	return warnings, g.move(entered)
+}
+
+// move brings the group's processes into directories of it that are new.
+func (g *Group) move(dirs []string) error {
+	if len(dirs) == 0 {
+		return nil
+	}
+	pids, err := g.Pids()
+	for _, d := range dirs {
+		for _, pid := range pids {
+			werr := write(d, "cgroup.procs", strconv.Itoa(pid))
+			if werr != nil && !errors.Is(werr, unix.ESRCH) {
+				err = errors.Join(err, werr)
+			}
+		}
+	}
+	return err
+}
+
+// set writes the limits; of a new group only those that differ from what the
+// kernel begins with.
+func (g *Group) set(l Limits, isNew bool) (warnings []string, err error) {
 	settings, err := g.settings(l)
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range settings {
+		if isNew && s.value == s.initial {
+			continue
+		}
 		err := write(s.dir, s.file, s.value)
 		switch {
 		case err == nil:
@@ -89,30 +137,27 @@ func (g *Group) cpu(l Limits) []setting {
 	if shares == 0 {
 		shares = defaultShares
 	}
-	quota := int64(l.CPUs * period)
+	quota := func(none string) string {
+		if l.CPUs <= 0 {
+			return none
+		}
+		const least = 1000 // µs, of the kernel's
+		return fmt.Sprint(max(int64(l.CPUs*period), least))
+	}
 	var s []setting
+	set := g.unified()
 	if d := g.v1("cpu"); d != "" {
-		if shares != defaultShares {
-			s = append(s, setting{d, "cpu.shares", fmt.Sprint(shares), "CPU shares"})
-		}
-		if quota > 0 {
-			s = append(s, setting{d, "cpu.cfs_quota_us", fmt.Sprint(quota), "CPU quota"})
-		}
-	} else if d := g.unified(); d != "" {
-		max := "max"
-		if quota > 0 {
-			max = fmt.Sprint(quota)
-		}
-		s = append(s, setting{d, "cpu.weight", fmt.Sprint(weight(shares)), ""},
-			setting{d, "cpu.max", fmt.Sprintf("%s %d", max, period), "CPU quota"})
+		s = append(s, setting{d, "cpu.shares", fmt.Sprint(shares), "1024", "CPU shares"},
+			setting{d, "cpu.cfs_quota_us", quota("-1"), "-1", "CPU quota"})
+		set = g.v1("cpuset")
+	} else {
+		s = append(s, setting{set, "cpu.weight", fmt.Sprint(weight(shares)), "100", ""},
+			setting{set, "cpu.max", fmt.Sprintf("%s %d", quota("max"), period), fmt.Sprintf("max %d", period), "CPU quota"})
 	}
 	if l.CPUSet == "" {
 		return s
 	}
-	if d := g.v1("cpuset"); d != "" {
-		return append(s, setting{d, "cpuset.cpus", l.CPUSet, "CPU set"})
-	}
-	return append(s, setting{g.unified(), "cpuset.cpus", l.CPUSet, "CPU set"})
+	return append(s, setting{set, "cpuset.cpus", l.CPUSet, "", "CPU set"})
 }
 
 // weight maps CPU shares (2 to 262144, default 1024) to a weight of version 2

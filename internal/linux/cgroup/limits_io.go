@@ -28,7 +28,7 @@ func (g *Group) io(l Limits) ([]setting, error) {
 		if _, err := os.Stat(filepath.Join(d, "blkio.bfq.weight")); err == nil {
 			file = "blkio.bfq.weight"
 		}
-		s = append(s, setting{d, file, fmt.Sprint(b.Weight), "block I/O weight"})
+		s = append(s, setting{d, file, fmt.Sprint(b.Weight), "", "block I/O weight"})
 	}
 	for _, t := range []struct {
 		file  string
@@ -40,7 +40,7 @@ func (g *Group) io(l Limits) ([]setting, error) {
 		{"blkio.throttle.write_iops_device", b.WriteOPS},
 	} {
 		if t.value > 0 {
-			s = append(s, setting{d, t.file, fmt.Sprintf("%s %d", l.Disk, t.value), "block I/O"})
+			s = append(s, setting{d, t.file, fmt.Sprintf("%s %d", l.Disk, t.value), "", "block I/O"})
 		}
 	}
 	return s, nil
@@ -50,7 +50,7 @@ func (g *Group) ioV2(b blockIO, disk string) []setting {
 	d := g.unified()
 	var s []setting
 	if b.Weight > 0 {
-		s = append(s, setting{d, "io.weight", fmt.Sprintf("default %d", ioWeight(b.Weight)), "block I/O weight"})
+		s = append(s, setting{d, "io.weight", fmt.Sprintf("default %d", ioWeight(b.Weight)), "", "block I/O weight"})
 	}
 	var limits []string
 	for _, t := range []struct {
@@ -62,7 +62,7 @@ func (g *Group) ioV2(b blockIO, disk string) []setting {
 		}
 	}
 	if limits != nil {
-		s = append(s, setting{d, "io.max", disk + " " + strings.Join(limits, " "), "block I/O"})
+		s = append(s, setting{d, "io.max", disk + " " + strings.Join(limits, " "), "", "block I/O"})
 	}
 	return s
 }

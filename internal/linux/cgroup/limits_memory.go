@@ -10,9 +10,6 @@ import (
 // memory orders the two limits of version 1 so that the one on memory never
 // exceeds the one on memory and swap, whichever way they move.
 func (g *Group) memory(l Limits) []setting {
-	if l.Memory == 0 && l.MemoryReservation == 0 && l.MemorySwap == 0 {
-		return nil
-	}
 	number := func(n int64, none string) string {
 		if n <= 0 {
 			return none
@@ -22,36 +19,28 @@ func (g *Group) memory(l Limits) []setting {
 	d := g.v1("memory")
 	if d == "" {
 		d = g.unified()
-		s := []setting{{d, "memory.max", number(l.Memory, "max"), "memory"}}
-		if l.Memory > 0 {
-			swap := "0"
-			switch {
-			case l.MemorySwap < 0:
-				swap = "max"
-			case l.MemorySwap > l.Memory:
-				swap = fmt.Sprint(l.MemorySwap - l.Memory)
-			}
-			s = append(s, setting{d, "memory.swap.max", swap, ""})
+		s := []setting{{d, "memory.max", number(l.Memory, "max"), "max", "memory"}}
+		swap := "0"
+		switch {
+		case l.MemorySwap < 0 || l.Memory <= 0:
+			swap = "max"
+		case l.MemorySwap > l.Memory:
+			swap = fmt.Sprint(l.MemorySwap - l.Memory)
 		}
-		if l.MemoryReservation > 0 {
-			s = append(s, setting{d, "memory.low", number(l.MemoryReservation, "0"), "memory reservation"})
-		}
-		return s
+		s = append(s, setting{d, "memory.swap.max", swap, "max", ""})
+		return append(s, setting{d, "memory.low", number(l.MemoryReservation, "0"), "0", "memory reservation"})
 	}
 	both := l.MemorySwap
 	if both == 0 {
 		both = l.Memory
 	}
-	memory := setting{d, "memory.limit_in_bytes", number(l.Memory, "-1"), "memory"}
-	swap := setting{d, "memory.memsw.limit_in_bytes", number(both, "-1"), ""}
+	memory := setting{d, "memory.limit_in_bytes", number(l.Memory, "-1"), "-1", "memory"}
+	swap := setting{d, "memory.memsw.limit_in_bytes", number(both, "-1"), "-1", ""}
 	s := []setting{memory, swap}
 	if now, err := readInt(d, "memory.memsw.limit_in_bytes"); err == nil && now > 0 && (l.Memory <= 0 || l.Memory > now) {
 		s = []setting{swap, memory}
 	}
-	if l.MemoryReservation > 0 {
-		s = append(s, setting{d, "memory.soft_limit_in_bytes", number(l.MemoryReservation, "-1"), "memory reservation"})
-	}
-	return s
+	return append(s, setting{d, "memory.soft_limit_in_bytes", number(l.MemoryReservation, "-1"), "-1", "memory reservation"})
 }
 
 func (g *Group) pids(l Limits) []setting {
@@ -66,7 +55,7 @@ func (g *Group) pids(l Limits) []setting {
 	if d == "" {
 		d = g.unified()
 	}
-	return []setting{{d, "pids.max", limit, "pids"}}
+	return []setting{{d, "pids.max", limit, "max", "pids"}}
 }
 
 // OOMKills counts the processes of the group that the kernel killed for want

@@ -32,7 +32,7 @@ func newAs(owner uint32, fstype string, attrs int, params []Param) (*os.File, er
 			return nil, fmt.Errorf("file system %s: set %s: %w%s", fstype, p.Key, err, complaint(ctx))
 		}
 	}
-	err = asOwner(owner, func() error {
+	err = AsOwner(owner, func() error {
 		_, err := retry(func() (int, error) { return 0, unix.FsconfigCreate(ctx) })
 		return err
 	})

@@ -124,3 +124,20 @@ func closeAll(files []*os.File) {
 		f.Close()
 	}
 }
+
+// Layers makes a read-only, unshifted, detached view of layers, top first.
+func Layers(layers []string) (*os.File, error) {
+	if len(layers) != 1 {
+		return Overlay{Layers: layers}.Mount()
+	}
+	// A single layer needs no overlay, and the kernel makes none of it.
+	m, err := Clone(layers[0], false)
+	if err != nil {
+		return nil, err
+	}
+	if err := SetAttr(m, ReadOnly|NoDev, false); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}

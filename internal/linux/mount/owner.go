@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// asOwner runs f with the file system identity of the host id id and all
+// AsOwner runs f with the file system identity of the host id id and all
 // capabilities kept. An overlay works with the identity of who made it: that
 // has to be one that the shifted layers know, or nothing could be written.
-func asOwner(id uint32, f func() error) error {
+func AsOwner(id uint32, f func() error) error {
 	if id == 0 {
 		return f()
 	}

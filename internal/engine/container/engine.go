@@ -1,0 +1,134 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+
+	"github.com/virga-cloud/virga/internal/engine"
+	"github.com/virga-cloud/virga/internal/linux/caps"
+	"github.com/virga-cloud/virga/internal/linux/cgroup"
+	"github.com/virga-cloud/virga/internal/linux/confine"
+	"github.com/virga-cloud/virga/internal/shim"
+)
+
+// Config says where the engine works. Every field is required unless it says
+// otherwise.
+type Config struct {
+	// Instances is the directory that holds the instances' directories, by id.
+	Instances string
+	// Trash is a directory on the same file system; what is removed goes
+	// there and is deleted in the background.
+	Trash string
+	// Cgroup is the name of the root of all groups; default "virga". Daemons
+	// that share a machine have different ones.
+	Cgroup string
+	// Init is the path of the binary that runs as an instance's first process
+	// when the spec asks for one, with the argument "init"; "" when there is
+	// none.
+	Init string
+	// LogSize and LogFiles bound an instance's log; 0 is the supervisor's
+	// default.
+	LogSize  int64
+	LogFiles int
+
+	Supervisor Supervisor
+	// Seccomp compiles a profile ("default" or JSON) for a process that holds
+	// the capabilities held, into an array of sock_filter.
+	Seccomp func(profile string, held caps.Set) ([]byte, error)
+	Log     *slog.Logger
+}
+
+// Supervisor is the part of the shim's client that the engine uses.
+type Supervisor interface {
+	Start(ctx context.Context, s shim.Start, files []*os.File) (shim.Process, error)
+	List(ctx context.Context) ([]shim.Process, error)
+	Signal(ctx context.Context, id string, signal int) error
+	Forget(ctx context.Context, id string) error
+	Attach(ctx context.Context, id string) (engine.Session, error)
+	// Exits delivers each process that ends while the client lives.
+	Exits() <-chan shim.Process
+}
+
+// Engine runs containers. It is made by New and ended by Close.
+type Engine struct {
+	Config
+	cgroups *cgroup.Root
+	bounds  caps.Set // what this process can give at most
+	adjust  int      // its own oom_score_adj
+	mask    []confine.Path
+	protect []string
+	trash   *trash
+	exits   chan engine.Exit
+	stop    context.CancelFunc
+	wg      sync.WaitGroup
+
+	mu      sync.Mutex
+	running map[string]life // by instance; guarded by mu
+}
+
+// life is what runs of an instance.
+type life struct {
+	number, pid int
+}
+
+// New makes an engine and takes up what its supervisor has.
+func New(ctx context.Context, c Config) (*Engine, error) {
+	if c.Cgroup == "" {
+		c.Cgroup = "virga"
+	}
+	for _, d := range []string{c.Instances, c.Trash} {
+		if err := os.MkdirAll(d, 0o711); err != nil {
+			return nil, err
+		}
+	}
+	bounds, err := caps.Bounding()
+	if err != nil {
+		return nil, fmt.Errorf("read capabilities: %w", err)
+	}
+	groups, err := cgroup.Open(c.Cgroup)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		Config: c, cgroups: groups, bounds: bounds, adjust: oomScoreAdj(),
+		exits: make(chan engine.Exit), running: map[string]life{},
+	}
+	e.mask, e.protect = confine.DefaultPaths()
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	e.stop = stop
+	e.trash = newTrash(c.Trash, c.Log)
+	if _, err := e.Lives(ctx); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	e.wg.Go(func() { e.deliver(run) })
+	return e, nil
+}
+
+// Close ends what the engine does. Instances go on.
+func (e *Engine) Close() error {
+	e.stop()
+	e.wg.Wait()
+	e.trash.close()
+	return e.cgroups.Close()
+}
+
+// of returns what runs of an instance.
+func (e *Engine) of(instance string) (life, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l, ok := e.running[instance]
+	if !ok {
+		return l, notRunning(instance)
+	}
+	return l, nil
+}
+
+func (e *Engine) set(instance string, l life) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.running[instance] = l
+}

@@ -1,0 +1,100 @@
+package container
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/virga-cloud/virga/internal/engine"
+	"github.com/virga-cloud/virga/internal/linux/cleanup"
+	"github.com/virga-cloud/virga/internal/linux/confine"
+	"github.com/virga-cloud/virga/internal/shim"
+)
+
+// Start implements node.Engine.
+func (e *Engine) Start(ctx context.Context, t engine.Task) (engine.Started, error) {
+	if s, ok, err := e.started(ctx, t); ok || err != nil {
+		return s, err
+	}
+	undo := cleanup.Make()
+	defer undo.Clean()
+	p, err := e.prepare(ctx, t)
+	defer p.close()
+	if err != nil {
+		return engine.Started{}, err
+	}
+	limits, err := e.limits(t)
+	if err != nil {
+		return engine.Started{}, err
+	}
+	group, warnings, err := e.cgroups.Create(t.Instance, limits)
+	if err != nil {
+		return engine.Started{}, fmt.Errorf("make cgroup of %s: %w", t.Instance, err)
+	}
+	undo.Add(func() { _ = group.Delete(context.WithoutCancel(ctx)) })
+	if p.Entrances, err = group.Entrances(); err != nil {
+		return engine.Started{}, fmt.Errorf("open cgroup of %s: %w", t.Instance, err)
+	}
+	p.keep(p.Entrances...)
+	if err := e.cgroupView(p, group); err != nil {
+		return engine.Started{}, err
+	}
+	program, files, err := confine.Compile(p.Process)
+	if err != nil {
+		return engine.Started{}, err
+	}
+	proc, err := e.Supervisor.Start(ctx, shim.Start{
+		ID: processID(t.Instance, t.Life), Program: program,
+		TTY: t.TTY, Stdin: t.Stdin, StdinOnce: t.StdinOnce,
+		Log: t.Log, LogSize: e.LogSize, LogFiles: e.LogFiles,
+	}, files)
+	if err != nil {
+		return engine.Started{}, explain(t, err)
+	}
+	undo.Release()
+	e.set(t.Instance, life{t.Life, proc.PID})
+	return engine.Started{PID: proc.PID, Time: proc.Started, Warnings: append(p.warnings, warnings...)}, nil
+}
+
+// started finds a life that runs already.
+func (e *Engine) started(ctx context.Context, t engine.Task) (engine.Started, bool, error) {
+	l, err := e.of(t.Instance)
+	if err != nil || l.number != t.Life {
+		return engine.Started{}, false, nil
+	}
+	all, err := e.Supervisor.List(ctx)
+	if err != nil {
+		return engine.Started{}, false, err
+	}
+	for _, p := range all {
+		if p.ID == processID(t.Instance, t.Life) {
+			return engine.Started{PID: p.PID, Time: p.Started}, true, nil
+		}
+	}
+	return engine.Started{}, false, nil
+}
+
+// processID names a life to the supervisor.
+func processID(instance string, life int) string { return instance + "/" + strconv.Itoa(life) }
+
+// prepared is a process with what it stands on.
+type prepared struct {
+	confine.Process
+	files    []*os.File
+	warnings []string
+}
+
+// keep has files closed with the preparation.
+func (p *prepared) keep(files ...*os.File) { p.files = append(p.files, files...) }
+
+// close lets go of the files. What was not attached vanishes.
+func (p *prepared) close() {
+	for _, f := range p.files {
+		f.Close()
+	}
+}
+
+func (p *prepared) warn(format string, args ...any) {
+	p.warnings = append(p.warnings, fmt.Sprintf(format, args...))
+}
