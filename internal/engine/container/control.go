@@ -3,6 +3,7 @@ package container
 import (
 	"context"
 	"errors"
+	"syscall"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/engine"
@@ -20,7 +21,7 @@ func (e *Engine) Signal(ctx context.Context, instance, name string) error {
 	if err != nil {
 		return err
 	}
-	err = e.Supervisor.Signal(ctx, processID(instance, l.number), n)
+	err = e.supervisor().Signal(ctx, processID(instance, l.number), syscall.Signal(n))
 	if errors.Is(err, shim.ErrNotFound) {
 		return notRunning(instance)
 	}
@@ -66,9 +67,12 @@ func (e *Engine) Update(ctx context.Context, instance string, r api.Resources) e
 
 // Attach implements node.Engine.
 func (e *Engine) Attach(ctx context.Context, instance string, number int) (engine.Session, error) {
-	s, err := e.Supervisor.Attach(ctx, processID(instance, number))
+	s, err := e.supervisor().Attach(ctx, processID(instance, number))
 	if errors.Is(err, shim.ErrNotFound) {
 		return nil, notRunning(instance)
 	}
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	return &session{stream: s}, nil
 }

@@ -35,22 +35,12 @@ type Config struct {
 	LogSize  int64
 	LogFiles int
 
-	Supervisor Supervisor
+	// Connect connects to the supervisor, starting one when there is none.
+	Connect func(ctx context.Context) (*shim.Client, error)
 	// Seccomp compiles a profile ("default" or JSON) for a process that holds
 	// the capabilities held, into an array of sock_filter.
 	Seccomp func(profile string, held caps.Set) ([]byte, error)
 	Log     *slog.Logger
-}
-
-// Supervisor is the part of the shim's client that the engine uses.
-type Supervisor interface {
-	Start(ctx context.Context, s shim.Start, files []*os.File) (shim.Process, error)
-	List(ctx context.Context) ([]shim.Process, error)
-	Signal(ctx context.Context, id string, signal int) error
-	Forget(ctx context.Context, id string) error
-	Attach(ctx context.Context, id string) (engine.Session, error)
-	// Exits delivers each process that ends while the client lives.
-	Exits() <-chan shim.Process
 }
 
 // Engine runs containers. It is made by New and ended by Close.
@@ -67,7 +57,9 @@ type Engine struct {
 	wg      sync.WaitGroup
 
 	mu      sync.Mutex
+	client  *shim.Client    // guarded by mu
 	running map[string]life // by instance; guarded by mu
+	execs   map[string]bool // ids of execs that a session holds; guarded by mu
 }
 
 // life is what runs of an instance.
@@ -95,7 +87,10 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}
 	e := &Engine{
 		Config: c, cgroups: groups, bounds: bounds, adjust: oomScoreAdj(),
-		exits: make(chan engine.Exit), running: map[string]life{},
+		exits: make(chan engine.Exit), running: map[string]life{}, execs: map[string]bool{},
+	}
+	if e.client, err = c.Connect(ctx); err != nil {
+		return nil, errors.Join(err, groups.Close())
 	}
 	e.mask, e.protect = confine.DefaultPaths()
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -112,8 +107,16 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 func (e *Engine) Close() error {
 	e.stop()
 	e.wg.Wait()
+	e.supervisor().Close()
 	e.trash.close()
 	return e.cgroups.Close()
+}
+
+// supervisor is the client of the supervisor that runs now.
+func (e *Engine) supervisor() *shim.Client {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.client
 }
 
 // of returns what runs of an instance.

@@ -37,34 +37,49 @@ func (e *Engine) Exec(ctx context.Context, t engine.Task, spec api.ExecSpec) (en
 		return nil, err
 	}
 	id := t.Instance + "/exec/" + rand.Text()
-	_, err = e.Supervisor.Start(ctx, shim.Start{
+	e.hold(id)
+	s, err := e.supervisor().Attach(ctx, id) // before the start, so that no output is missed
+	if err != nil {
+		e.letGo(id)
+		return nil, err
+	}
+	_, err = e.supervisor().Start(ctx, shim.Start{
 		ID: id, Program: program, TTY: spec.TTY, Stdin: spec.Stdin, StdinOnce: true,
 		KillOnClose: !spec.Detach, Width: spec.Width, Height: spec.Height,
 	}, files)
 	if err != nil {
+		e.letGo(id)
 		t.Args, t.WorkingDir = spec.Command, p.WorkingDir
-		return nil, explain(t, err)
+		return nil, errors.Join(explain(t, err), s.Close())
 	}
-	s, err := e.Supervisor.Attach(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return &execSession{Session: s, forget: func() error {
-		err := e.Supervisor.Forget(context.WithoutCancel(ctx), id)
-		if errors.Is(err, shim.ErrNotFound) || errors.Is(err, shim.ErrRunning) {
-			return nil
+	return &session{stream: s, closed: func() error {
+		e.letGo(id)
+		err := e.supervisor().Forget(context.WithoutCancel(ctx), id)
+		if errors.Is(err, shim.ErrRunning) {
+			return nil // deliver forgets it when it has ended
 		}
 		return err
 	}}, nil
 }
 
-// execSession forgets its process when it is closed.
-type execSession struct {
-	engine.Session
-	forget func() error
+// hold keeps an exec's process from being forgotten while a session reads it.
+func (e *Engine) hold(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.execs[id] = true
 }
 
-func (s *execSession) Close() error { return errors.Join(s.Session.Close(), s.forget()) }
+func (e *Engine) letGo(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.execs, id)
+}
+
+func (e *Engine) held(id string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.execs[id]
+}
 
 // prepareExec describes a process beside those of a running instance, with
 // the same rights unless spec.Privileged.

@@ -27,7 +27,7 @@ func (e *Engine) Resources(ctx context.Context) ([]api.Resource, error) {
 	for _, id := range ids {
 		all = append(all, api.Resource{Kind: kindCgroup, Name: e.Cgroup + "/" + id, Owner: id})
 	}
-	procs, err := e.Supervisor.List(ctx)
+	procs, err := e.supervisor().List(ctx)
 	for _, p := range procs {
 		instance, _, _ := strings.Cut(p.ID, "/")
 		all = append(all, api.Resource{Kind: kindProcess, Name: p.ID, Owner: instance})
@@ -57,11 +57,11 @@ func (e *Engine) Collect(ctx context.Context, r api.Resource) error {
 // ended.
 func (e *Engine) collectProcess(ctx context.Context, id string) error {
 	const sigkill = 9
-	if err := e.Supervisor.Signal(ctx, id, sigkill); err != nil && !gone(err) {
+	if err := e.supervisor().Signal(ctx, id, sigkill); err != nil && !gone(err) {
 		return err
 	}
 	for {
-		err := e.Supervisor.Forget(ctx, id)
+		err := e.supervisor().Forget(ctx, id)
 		if err == nil || !errors.Is(err, shim.ErrRunning) {
 			return ignoreGone(err)
 		}

@@ -15,7 +15,7 @@ import (
 
 // Lives implements node.Engine.
 func (e *Engine) Lives(ctx context.Context) ([]engine.Life, error) {
-	all, err := e.Supervisor.List(ctx)
+	all, err := e.supervisor().List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -68,27 +68,42 @@ func exitCode(status uint32) int {
 // Exits implements node.Engine.
 func (e *Engine) Exits() <-chan engine.Exit { return e.exits }
 
-// deliver turns the supervisor's exits into the engine's.
+// deliver turns the supervisor's exits into the engine's, until ctx ends.
 func (e *Engine) deliver(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case p, ok := <-e.Supervisor.Exits():
-			if !ok {
-				return
-			}
-			instance, number, isLife := parseID(p.ID)
-			if !isLife {
-				continue // its session waits for it
-			}
-			e.ended(instance, number)
-			select {
-			case e.exits <- e.exit(instance, number, p):
-			case <-ctx.Done():
-				return
+		case p, ok := <-e.supervisor().Exits():
+			if ok {
+				e.processEnded(ctx, p)
+				continue
 			}
 		}
+		if ctx.Err() != nil || !e.reconnect(ctx) {
+			return
+		}
+	}
+}
+
+func (e *Engine) processEnded(ctx context.Context, p shim.Process) {
+	instance, number, isLife := parseID(p.ID)
+	if isLife {
+		e.ended(instance, number)
+		e.report(ctx, e.exit(instance, number, p))
+		return
+	}
+	if !e.held(p.ID) {
+		if err := e.supervisor().Forget(ctx, p.ID); err != nil {
+			e.Log.Warn("forget exec", "process", p.ID, "error", err)
+		}
+	}
+}
+
+func (e *Engine) report(ctx context.Context, x engine.Exit) {
+	select {
+	case e.exits <- x:
+	case <-ctx.Done():
 	}
 }
 
@@ -103,7 +118,7 @@ func (e *Engine) ended(instance string, number int) {
 // Forget implements node.Engine.
 func (e *Engine) Forget(ctx context.Context, instance string, number int) error {
 	e.ended(instance, number)
-	err := e.Supervisor.Forget(ctx, processID(instance, number))
+	err := e.supervisor().Forget(ctx, processID(instance, number))
 	if errors.Is(err, shim.ErrNotFound) {
 		err = nil
 	}

@@ -30,12 +30,12 @@ func (e *Engine) prepare(ctx context.Context, t engine.Task) (*prepared, error) 
 	}
 	p.keep(root)
 	p.Start.Root = root
-	view := &view{Root: mount.Root{Dir: root}, covered: []string{"/dev", "/proc", "/sys"}}
+	v := &view{Root: mount.Root{Dir: root}, covered: []string{"/dev", "/proc", "/sys"}}
 
 	for _, step := range []func(context.Context, engine.Task, *view, *prepared) error{
 		e.etc, e.mounts, e.dev, e.asInit, e.user, e.security, e.command,
 	} {
-		if err := step(ctx, t, view, p); err != nil {
+		if err := step(ctx, t, v, p); err != nil {
 			return p, err
 		}
 	}

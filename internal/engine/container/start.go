@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/virga-cloud/virga/internal/engine"
 	"github.com/virga-cloud/virga/internal/linux/cleanup"
@@ -44,7 +45,7 @@ func (e *Engine) Start(ctx context.Context, t engine.Task) (engine.Started, erro
 	if err != nil {
 		return engine.Started{}, err
 	}
-	proc, err := e.Supervisor.Start(ctx, shim.Start{
+	pid, err := e.supervisor().Start(ctx, shim.Start{
 		ID: processID(t.Instance, t.Life), Program: program,
 		TTY: t.TTY, Stdin: t.Stdin, StdinOnce: t.StdinOnce,
 		Log: t.Log, LogSize: e.LogSize, LogFiles: e.LogFiles,
@@ -52,9 +53,9 @@ func (e *Engine) Start(ctx context.Context, t engine.Task) (engine.Started, erro
 	if err != nil {
 		return engine.Started{}, explain(t, err)
 	}
+	e.set(t.Instance, life{t.Life, pid})
 	undo.Release()
-	e.set(t.Instance, life{t.Life, proc.PID})
-	return engine.Started{PID: proc.PID, Time: proc.Started, Warnings: append(p.warnings, warnings...)}, nil
+	return engine.Started{PID: pid, Time: time.Now(), Warnings: append(p.warnings, warnings...)}, nil
 }
 
 // started finds a life that runs already.
@@ -63,7 +64,7 @@ func (e *Engine) started(ctx context.Context, t engine.Task) (engine.Started, bo
 	if err != nil || l.number != t.Life {
 		return engine.Started{}, false, nil
 	}
-	all, err := e.Supervisor.List(ctx)
+	all, err := e.supervisor().List(ctx)
 	if err != nil {
 		return engine.Started{}, false, err
 	}

@@ -26,6 +26,8 @@ func (c *compiler) become() {
 		c.prctl("set no new privileges", unix.PR_SET_NO_NEW_PRIVS, 1)
 		c.seccomp()
 	}
+	// Nothing of the supervisor's or of what started it goes along.
+	c.Syscall("close files on exec", unix.SYS_CLOSE_RANGE, launch.Int(3), launch.Int(uint32(1<<32-1)), launch.Int(unix.CLOSE_RANGE_CLOEXEC))
 	c.Exec(c.p.Paths, c.p.Argv, c.p.Env)
 }
 
