@@ -5,86 +5,176 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/linux/link"
 	"github.com/virga-cloud/virga/internal/linux/nft"
 )
 
-// Adopt tells the network of an instance that runs already: its addresses and
-// ports are reserved again and its redirections put back. The links are found
-// by their aliases.
+// Adopt tells the network of an instance that runs already. What it has is
+// read from its namespace, for its status may be older than its last start;
+// addresses, ports and names are taken in hand again, and redirections that
+// were lost are put back.
 func (f *Fabric) Adopt(ctx context.Context, r Request, have []api.AddressOn, ports []api.Port) error {
+	m := &member{instance: r.Instance, name: r.Name, project: r.Project}
+	if base, ok := firstHostID(fmt.Sprintf("/proc/%d/uid_map", r.PID)); ok && base >= idBase {
+		m.ids = base
+	}
+	var err error
+	if m.ports, err = f.portsOf(r, have); err != nil {
+		return fmt.Errorf("adopt network of %s: %w", r.Instance, err)
+	}
+	var left []nft.Published
+	f.mu.Lock()
+	for _, p := range m.ports {
+		p.segment.free.claim(p.addr)
+		delete(f.left.links, p.link)
+		left = append(left, f.left.claimPorts(p.addr)...)
+	}
+	f.mu.Unlock()
+	f.labels.set(r.Instance, m.ports)
+	if m.published, err = f.readopt(m, ports, left); err != nil {
+		return fmt.Errorf("adopt ports of %s: %w", r.Instance, err)
+	}
+	f.mu.Lock()
+	f.members[r.Instance] = m
+	f.mu.Unlock()
+	f.dns.Put(host(r, m.ports))
+	return nil
+}
+
+// portsOf finds the links and addresses of an instance: by its process, else
+// by the label of its links and what its status says.
+func (f *Fabric) portsOf(r Request, have []api.AddressOn) ([]port, error) {
 	links, err := f.conn.List()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	m := &member{instance: r.Instance, name: r.Name, project: r.Project}
+	if r.PID > 0 {
+		ports, err := f.portsOfProcess(r.PID, links)
+		if err == nil || !errors.Is(err, os.ErrNotExist) {
+			return ports, err
+		}
+	}
 	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []port
 	for _, a := range have {
 		s := f.segments[segmentKey(r.Project, a.Network)]
 		if s == nil || !s.free.holds(a.Address) {
 			continue
 		}
-		s.free.claim(a.Address)
-		q := port{segment: s, addr: a.Address}
+		p := port{segment: s, addr: a.Address}
 		for _, l := range links {
-			if l.Alias == r.Instance && l.Master == s.index {
-				q.link = l.Name
+			if l.Master == s.index && l.Alias == r.Instance {
+				p.link = l.Name
 			}
 		}
-		m.ports = append(m.ports, q)
+		out = append(out, p)
 	}
-	f.mu.Unlock()
-	if m.published, err = f.readopt(m, ports); err != nil {
-		return err
-	}
-	f.mu.Lock()
-	f.members[r.Instance] = m
-	f.dns.Put(host(r, m.ports))
-	f.mu.Unlock()
-	return nil
+	return out, nil
 }
 
-// readopt reserves the ports of a running instance. A port that another
-// program took while no daemon held it stays redirected to the instance.
-func (f *Fabric) readopt(m *member, ports []api.Port) ([]*reservation, error) {
-	if len(ports) == 0 {
-		return nil, nil
-	}
-	to, err := reachable(m.ports)
+// portsOfProcess looks into the network namespace of a process.
+func (f *Fabric) portsOfProcess(pid int, links []link.Link) ([]port, error) {
+	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
 	if err != nil {
 		return nil, err
 	}
-	var out []*reservation
-	var rules []nft.Published
-	for _, p := range ports {
-		b, err := f.reserve(p, to, "spec.ports")
-		if api.CodeOf(err) == api.CodeConflict {
-			f.config.Log.Warn("published port is held by another program", "instance", m.name, "port", p.HostPort, "err", err)
-			b, err = held(p, to), nil
+	defer ns.Close()
+	inside, err := link.Open(ns)
+	if err != nil {
+		return nil, err
+	}
+	defer inside.Close()
+	theirs, err := inside.List()
+	if err != nil {
+		return nil, err
+	}
+	byIndex := map[int]link.Link{}
+	for _, l := range links {
+		byIndex[l.Index] = l
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []port
+	for _, l := range theirs {
+		outer, ok := byIndex[l.Peer]
+		if !ok || outer.Kind != "veth" || outer.Peer != l.Index {
+			continue
 		}
+		addrs, err := inside.Addresses(l.Index)
 		if err != nil {
-			return nil, errors.Join(err, f.unpublish(out))
+			return nil, err
 		}
-		out, rules = append(out, b), append(rules, b.rule)
+		for _, s := range f.segments {
+			for _, a := range addrs {
+				if s.index == outer.Master && s.free.holds(a.Addr()) {
+					out = append(out, port{segment: s, addr: a.Addr(), link: outer.Name})
+				}
+			}
+		}
 	}
-	// The elements are there unless someone flushed them.
-	if err := f.table.Unpublish(rules...); err != nil {
-		return nil, fmt.Errorf("adopt ports of %s: %w", m.name, err)
-	}
-	return out, f.table.Publish(rules...)
+	return out, nil
 }
 
-// held is a reservation without a socket.
-func held(p api.Port, to netip.Addr) *reservation {
-	proto := uint8(6)
-	if p.Protocol == "udp" {
-		proto = 17
+// readopt reserves the ports of a running instance again: those of its status
+// and those that are redirected to it. A port that another program took while
+// no daemon held it stays redirected to the instance.
+func (f *Fabric) readopt(m *member, ports []api.Port, left []nft.Published) ([]*reservation, error) {
+	there := map[nft.Published]bool{}
+	var out []*reservation
+	for _, p := range left {
+		out = append(out, f.hold(m, p))
+		there[p] = true
 	}
-	host := netip.IPv4Unspecified()
-	if ip, err := netip.ParseAddr(p.HostIP); err == nil {
-		host = ip.Unmap()
+	if len(ports) == 0 || len(m.ports) == 0 {
+		return out, nil
 	}
-	return &reservation{port: p, socket: -1,
-		rule: nft.Published{Protocol: proto, Host: host, HostPort: p.HostPort, To: netip.AddrPortFrom(to, p.Port)}}
+	to, err := reachable(m.ports)
+	if err != nil {
+		return out, nil
+	}
+	for _, p := range ports {
+		rule, err := redirection(p, to, "status.ports")
+		if err != nil {
+			return out, err
+		}
+		if there[rule] || rule.HostPort == 0 {
+			continue
+		}
+		if err := f.table.Publish(rule); err != nil && !errors.Is(err, unix.EEXIST) {
+			return out, err
+		}
+		out = append(out, f.hold(m, rule))
+	}
+	return out, nil
+}
+
+// hold reserves a port that is redirected already.
+func (f *Fabric) hold(m *member, rule nft.Published) *reservation {
+	b := &reservation{rule: rule, port: portOf(rule), socket: -1}
+	fd, _, err := bind(socketType(rule.Protocol), rule.Host, rule.HostPort)
+	if err != nil {
+		f.config.Log.Warn("published port is held by another program", "instance", m.name,
+			"port", rule.HostPort, "holder", listener(b.port.Protocol, rule.HostPort))
+		return b
+	}
+	b.socket = fd
+	return b
+}
+
+// portOf is the published port that a redirection makes.
+func portOf(r nft.Published) api.Port {
+	p := api.Port{HostPort: r.HostPort, Port: r.To.Port(), Protocol: "tcp"}
+	if r.Protocol == unix.IPPROTO_UDP {
+		p.Protocol = "udp"
+	}
+	if r.Host.IsValid() && r.Host != netip.IPv4Unspecified() && r.Host != netip.IPv6Unspecified() {
+		p.HostIP = r.Host.String()
+	}
+	return p
 }

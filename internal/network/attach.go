@@ -9,7 +9,6 @@ import (
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/engine"
-	"github.com/virga-cloud/virga/internal/linux/link"
 	"github.com/virga-cloud/virga/internal/linux/namespace"
 )
 
@@ -104,9 +103,7 @@ func (f *Fabric) attach(r Request) (*Attachment, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.drop(p))
 	}
-	if err := f.own(r, p); err != nil {
-		return nil, errors.Join(err, f.unpublish(published), f.drop(p))
-	}
+	f.labels.set(r.Instance, p.ports)
 	f.remember(r, p, published)
 	a := &Attachment{Sandbox: p.sandbox(), Addresses: p.addresses(wants)}
 	for _, b := range published {
@@ -238,15 +235,6 @@ func kept(r Request, s *segment) netip.Addr {
 		}
 	}
 	return netip.Addr{}
-}
-
-// own writes the instance's id on its links.
-func (f *Fabric) own(r Request, p *place) error {
-	var reqs []link.Request
-	for _, q := range p.ports {
-		reqs = append(reqs, link.SetAlias(q.link, r.Instance))
-	}
-	return f.conn.Do(reqs...)
 }
 
 func (f *Fabric) remember(r Request, p *place, published []*reservation) {

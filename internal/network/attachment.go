@@ -26,6 +26,10 @@ type Request struct {
 	DNS        []string // name servers to forward to instead of the node's
 	DNSSearch  []string // search domains instead of the project's
 	ExtraHosts []string // NAME:ADDRESS lines of /etc/hosts
+
+	// PID is a process of an instance that runs already: Adopt finds its
+	// namespaces by it. 0 when it is not known.
+	PID int
 }
 
 // Attachment is an instance's place on the network. Close closes its files;

@@ -26,6 +26,7 @@ type Fabric struct {
 	ids    *idRanges
 	warm   *warm
 	dns    *dns.Server
+	labels *labels
 
 	// setting keeps one change of networks or rules at a time. It is taken
 	// before mu.
@@ -34,6 +35,7 @@ type Fabric struct {
 	mu       sync.Mutex
 	segments map[string]*segment // +checklocks:mu; by key
 	members  map[string]*member  // +checklocks:mu; by instance
+	left     remains             // +checklocks:mu; of an earlier daemon
 }
 
 // member is an instance that is attached.
@@ -64,7 +66,14 @@ func New(ctx context.Context, c Config) (*Fabric, error) {
 	f.dns = dns.NewServer(dns.Config{
 		Domain: f.config.Domain, Project: api.DefaultProject, ResolvConf: f.config.ResolvConf, Log: f.config.Log,
 	})
+	if f.left, err = f.remains(); err != nil {
+		return nil, errors.Join(err, f.dns.Close(), f.table.Close(), conn.Close())
+	}
+	if f.labels, err = newLabels(f.config.Log); err != nil {
+		return nil, errors.Join(err, f.dns.Close(), f.table.Close(), conn.Close())
+	}
 	if err := f.Set(ctx, nil); err != nil {
+		f.labels.close()
 		return nil, errors.Join(err, f.dns.Close(), f.table.Close(), conn.Close())
 	}
 	f.warm = newWarm(f, f.segments[api.NetworkDefault], f.config.Ready)
@@ -198,6 +207,9 @@ func (f *Fabric) ruleset() nft.Ruleset {
 			r.Published = append(r.Published, p.rule)
 		}
 	}
+	for p := range f.left.published {
+		r.Published = append(r.Published, p)
+	}
 	return r
 }
 
@@ -219,6 +231,7 @@ func (f *Fabric) forward() error {
 // their networks.
 func (f *Fabric) Close() error {
 	f.warm.close()
+	f.labels.close()
 	err := f.dns.Close()
 	f.mu.Lock()
 	for _, m := range f.members {

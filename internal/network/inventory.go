@@ -3,50 +3,98 @@ package network
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/linux/link"
+	"github.com/virga-cloud/virga/internal/linux/nft"
 )
 
 // Kinds of resource.
 const (
 	kindVeth   = "veth"
 	kindBridge = "bridge"
-	kindRules  = "rule"
+	kindRule   = "rule"
 	ownerNode  = "node"
 )
 
 // Resources lists the links and rules of this daemon. A link in use belongs to
-// the instance its alias names, one that is ready to the node.
+// the instance it was given to, one that is ready to the node; what an earlier
+// daemon left and no instance has claimed belongs to nobody.
 func (f *Fabric) Resources(ctx context.Context) ([]api.Resource, error) {
 	links, err := f.conn.List()
 	if err != nil {
 		return nil, err
 	}
 	f.mu.Lock()
-	bridges := map[int]*segment{}
-	for _, s := range f.segments {
-		bridges[s.index] = s
-	}
-	f.mu.Unlock()
-	var out []api.Resource
-	for _, l := range links {
-		switch {
-		case l.Kind == "bridge" && bridges[l.Index] != nil:
-			out = append(out, api.Resource{Kind: kindBridge, Name: l.Name, Owner: ownerNode})
-		case l.Kind == "veth" && bridges[l.Master] != nil && l.Alias == "":
-			out = append(out, api.Resource{Kind: kindVeth, Name: l.Name, Owner: ownerNode})
-		case l.Kind == "veth" && bridges[l.Master] != nil:
-			out = append(out, api.Resource{Kind: kindVeth, Name: l.Name, Owner: l.Alias})
+	defer f.mu.Unlock()
+	owners := map[string]string{}
+	out := []api.Resource{{Kind: kindRule, Name: f.config.Table, Owner: ownerNode}}
+	for _, m := range f.members {
+		for _, p := range m.ports {
+			owners[p.link] = m.instance
+		}
+		for _, b := range m.published {
+			out = append(out, api.Resource{Kind: kindRule, Name: ruleName(b.rule), Owner: m.instance})
 		}
 	}
-	return append(out, api.Resource{Kind: kindRules, Name: f.config.Table, Owner: ownerNode}), nil
+	for p := range f.left.published {
+		out = append(out, api.Resource{Kind: kindRule, Name: ruleName(p)})
+	}
+	bridges := map[int]bool{}
+	for _, l := range links {
+		bridges[l.Index] = l.Kind == kindBridge && isBridge(f.config.Prefix, l.Name)
+	}
+	for _, l := range links {
+		switch {
+		case bridges[l.Index]:
+			out = append(out, api.Resource{Kind: kindBridge, Name: l.Name, Owner: ownerNode})
+		case l.Kind == kindVeth && bridges[l.Master]:
+			out = append(out, api.Resource{Kind: kindVeth, Name: l.Name, Owner: f.ownerOf(l, owners)})
+		}
+	}
+	return out, nil
 }
 
-// Collect gives back a link that has no owner. Idempotent.
-func (f *Fabric) Collect(ctx context.Context, r api.Resource) error {
-	if r.Kind != kindVeth {
-		return fmt.Errorf("collect %s %s: not a resource of an instance's network", r.Kind, r.Name)
+// +checklocks:f.mu
+func (f *Fabric) ownerOf(l link.Link, owners map[string]string) string {
+	if o, ok := owners[l.Name]; ok {
+		return o
 	}
-	return f.conn.Do(link.Delete(r.Name))
+	if l.Alias != "" {
+		return l.Alias
+	}
+	if _, ok := f.left.links[l.Name]; ok {
+		return ""
+	}
+	return ownerNode // ready, or about to be given to an instance
+}
+
+func ruleName(p nft.Published) string {
+	q := portOf(p)
+	return fmt.Sprintf("%s %s to %s", q.Protocol, netip.AddrPortFrom(p.Host, p.HostPort), p.To)
+}
+
+// Collect gives back a link or a published port that has no owner. Idempotent.
+func (f *Fabric) Collect(ctx context.Context, r api.Resource) error {
+	switch r.Kind {
+	case kindVeth:
+		return f.conn.Do(link.Delete(r.Name))
+	case kindRule:
+		return f.collectRule(r.Name)
+	}
+	return fmt.Errorf("collect %s %s: not a resource of an instance's network", r.Kind, r.Name)
+}
+
+func (f *Fabric) collectRule(name string) error {
+	f.mu.Lock()
+	var rules []nft.Published
+	for p := range f.left.published {
+		if ruleName(p) == name {
+			rules = append(rules, p)
+			delete(f.left.published, p)
+		}
+	}
+	f.mu.Unlock()
+	return f.table.Unpublish(rules...)
 }

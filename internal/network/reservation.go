@@ -85,38 +85,52 @@ func reachable(ports []port) (netip.Addr, error) {
 
 // reserve binds one port.
 func (f *Fabric) reserve(p api.Port, to netip.Addr, field string) (*reservation, error) {
-	proto, typ := uint8(unix.IPPROTO_TCP), unix.SOCK_STREAM
+	rule, err := redirection(p, to, field)
+	if err != nil {
+		return nil, err
+	}
+	fd, chosen, err := bind(socketType(rule.Protocol), rule.Host, rule.HostPort)
+	if err != nil {
+		return nil, f.bindError(p, rule, field, err)
+	}
+	rule.HostPort, p.HostPort = chosen, chosen
+	if p.Protocol == "" {
+		p.Protocol = "tcp"
+	}
+	return &reservation{port: p, rule: rule, socket: fd}, nil
+}
+
+// redirection is the rule that publishes a port.
+func redirection(p api.Port, to netip.Addr, field string) (nft.Published, error) {
+	r := nft.Published{Protocol: unix.IPPROTO_TCP, Host: netip.IPv4Unspecified(), HostPort: p.HostPort, To: netip.AddrPortFrom(to, p.Port)}
 	switch p.Protocol {
 	case "", "tcp":
-		p.Protocol = "tcp"
 	case "udp":
-		proto, typ = unix.IPPROTO_UDP, unix.SOCK_DGRAM
+		r.Protocol = unix.IPPROTO_UDP
 	default:
-		return nil, api.Invalid(field+".protocol", "protocol %q is not tcp or udp", p.Protocol)
+		return r, api.Invalid(field+".protocol", "protocol %q is not tcp or udp", p.Protocol)
 	}
 	if p.Port == 0 {
-		return nil, api.Invalid(field+".port", "the instance's port is missing")
+		return r, api.Invalid(field+".port", "the instance's port is missing")
 	}
-	host := netip.IPv4Unspecified()
 	if p.HostIP != "" {
 		ip, err := netip.ParseAddr(p.HostIP)
 		if err != nil {
-			return nil, api.Invalid(field+".hostIP", "%q is not an address", p.HostIP)
+			return r, api.Invalid(field+".hostIP", "%q is not an address", p.HostIP)
 		}
-		host = ip.Unmap()
+		r.Host = ip.Unmap()
 	}
-	if host.Is4() != to.Is4() {
-		return nil, api.Invalid(field+".hostIP", "host address %s cannot lead to %s: they are of different families", host, to)
+	if r.Host.Is4() != to.Is4() {
+		return r, api.Invalid(field+".hostIP", "host address %s cannot lead to %s: they are of different families", r.Host, to)
 	}
-	fd, chosen, err := bind(typ, host, p.HostPort)
-	if err != nil {
-		return nil, f.bindError(p, host, field, err)
+	return r, nil
+}
+
+func socketType(protocol uint8) int {
+	if protocol == unix.IPPROTO_UDP {
+		return unix.SOCK_DGRAM
 	}
-	p.HostPort = chosen
-	return &reservation{
-		port: p, socket: fd,
-		rule: nft.Published{Protocol: proto, Host: host, HostPort: chosen, To: netip.AddrPortFrom(to, p.Port)},
-	}, nil
+	return unix.SOCK_STREAM
 }
 
 // bind holds a port without listening on it; port 0 picks one.
@@ -156,28 +170,35 @@ func as4(a netip.Addr) (b [4]byte) {
 }
 
 // bindError says who has the port.
-func (f *Fabric) bindError(p api.Port, host netip.Addr, field string, err error) error {
+func (f *Fabric) bindError(p api.Port, r nft.Published, field string, err error) error {
+	name := fmt.Sprintf("%d/%s", p.HostPort, portOf(r).Protocol)
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
-		return api.Errorf(api.CodeConflict, "port %d/%s of the node is taken by %s", p.HostPort, p.Protocol, f.holder(p, host)).
+		return api.Errorf(api.CodeConflict, "port %s of the node is taken by %s", name, f.holder(r)).
 			WithHint("publish another port, or port 0 to get a free one").InField(field + ".hostPort")
 	case errors.Is(err, unix.EADDRNOTAVAIL):
-		return api.Invalid(field+".hostIP", "%s is not an address of the node", host)
+		return api.Invalid(field+".hostIP", "%s is not an address of the node", r.Host)
 	}
-	return fmt.Errorf("reserve port %d/%s: %w", p.HostPort, p.Protocol, err)
+	return fmt.Errorf("reserve port %s: %w", name, err)
 }
 
 // holder names the instance or the process that has a port.
-func (f *Fabric) holder(p api.Port, host netip.Addr) string {
+func (f *Fabric) holder(r nft.Published) string {
+	if name := f.publisher(r); name != "" {
+		return "instance " + name
+	}
+	return listener(portOf(r).Protocol, r.HostPort)
+}
+
+func (f *Fabric) publisher(r nft.Published) string {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	for _, m := range f.members {
 		for _, b := range m.published {
-			if b.port.HostPort == p.HostPort && b.port.Protocol == p.Protocol {
-				f.mu.Unlock()
-				return "instance " + m.name
+			if b.rule.HostPort == r.HostPort && b.rule.Protocol == r.Protocol {
+				return m.name
 			}
 		}
 	}
-	f.mu.Unlock()
-	return listener(p.Protocol, p.HostPort)
+	return ""
 }

@@ -119,3 +119,8 @@ func (s *segment) rules() nft.Network {
 	return nft.Network{Bridge: s.bridge, Subnets: []netip.Prefix{s.subnet},
 		Internal: s.spec.Internal, Isolated: s.spec.Isolated}
 }
+
+// isBridge says whether a name is one that bridgeName gives.
+func isBridge(prefix, name string) bool {
+	return name == prefix+"0" || strings.HasPrefix(name, prefix+"-") && len(name) == len(prefix)+9
+}

@@ -76,7 +76,9 @@ func (a *Agent) adoptLife(ctx context.Context, in *api.Instance, l engine.Life) 
 	if l.Exit != nil {
 		return nil
 	}
-	if err := a.Network.Adopt(ctx, networkRequest(in), st.Addresses, st.Ports); err != nil {
+	r := networkRequest(in)
+	r.PID = l.PID
+	if err := a.Network.Adopt(ctx, r, st.Addresses, st.Ports); err != nil {
 		return err
 	}
 	img, _, err := a.image(ctx, in)

@@ -17,6 +17,7 @@ type Link struct {
 	Alias  string
 	Kind   string // "veth", "bridge", …, "" for a device
 	Master int    // index of the bridge it belongs to, or 0
+	Peer   int    // index of a veth's other end, in the namespace that is in
 	MAC    net.HardwareAddr
 	Up     bool
 	Counters
@@ -121,6 +122,10 @@ func parseLink(typ uint16, body []byte) (Link, bool) {
 		case unix.IFLA_MASTER:
 			if len(v) >= 4 {
 				l.Master = int(binary.NativeEndian.Uint32(v))
+			}
+		case unix.IFLA_LINK:
+			if len(v) >= 4 {
+				l.Peer = int(binary.NativeEndian.Uint32(v))
 			}
 		case unix.IFLA_LINKINFO:
 			for t, v := range attributes(v) {

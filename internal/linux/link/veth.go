@@ -52,13 +52,13 @@ func Up(index int) Request {
 }
 
 // SetAlias sets the alias of the link of a name: a free text that says whose
-// it is. "" clears it.
+// it is. "" clears it. A link that is gone is no error.
 func SetAlias(name, alias string) Request {
 	r := nl.NewNetlinkRequest(unix.RTM_SETLINK, 0)
 	r.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 	r.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
 	r.AddData(nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(alias)))
-	return Request{op: "set alias of " + name, msg: r}
+	return Request{op: "set alias of " + name, msg: r, done: []unix.Errno{unix.ENODEV}}
 }
 
 // SetMAC changes the hardware address of the link of an index.

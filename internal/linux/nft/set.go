@@ -1,6 +1,7 @@
 package nft
 
 import (
+	"encoding/binary"
 	"net/netip"
 
 	"github.com/google/nftables"
@@ -84,6 +85,30 @@ func (s sets) published(p Published) (*nftables.Set, nftables.SetElement) {
 	}
 	val := append(p.To.Addr().AsSlice(), word(binaryutil.BigEndian.PutUint16(p.To.Port()))...)
 	return set, nftables.SetElement{Key: key, Val: val}
+}
+
+// parsePublished reads an element of a map of published ports.
+func parsePublished(e nftables.SetElement, v6, exact bool) (Published, bool) {
+	size, any := 4, netip.IPv4Unspecified()
+	if v6 {
+		size, any = 16, netip.IPv6Unspecified()
+	}
+	p := Published{Host: any}
+	key := e.Key
+	if exact {
+		if len(key) < size {
+			return p, false
+		}
+		p.Host, _ = netip.AddrFromSlice(key[:size])
+		key = key[size:]
+	}
+	if len(key) < 6 || len(e.Val) < size+2 {
+		return p, false
+	}
+	p.Protocol, p.HostPort = key[0], binary.BigEndian.Uint16(key[4:])
+	to, _ := netip.AddrFromSlice(e.Val[:size])
+	p.To = netip.AddrPortFrom(to, binary.BigEndian.Uint16(e.Val[size:]))
+	return p, true
 }
 
 // version is the index of a family in a pair of sets.

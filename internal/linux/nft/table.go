@@ -3,11 +3,16 @@ package nft
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
 )
+
+// elementsPerMessage keeps a list of elements within the 64 KiB that an
+// attribute of netlink may have. It is even: an interval is two elements.
+const elementsPerMessage = 256
 
 // Table is virga's table in the network namespace it was opened in. Its
 // methods may be called concurrently.
@@ -48,8 +53,13 @@ func (t *Table) Set(r Ruleset) error {
 	s := newSets(table)
 	elements := s.elements(r)
 	for _, set := range s.all() {
-		if err := t.conn.AddSet(set, elements[set]); err != nil {
+		if err := t.conn.AddSet(set, nil); err != nil {
 			return fmt.Errorf("add nftables set %s: %w", set.Name, err)
+		}
+		for chunk := range slices.Chunk(elements[set], elementsPerMessage) {
+			if err := t.conn.SetAddElements(set, chunk); err != nil {
+				return fmt.Errorf("fill nftables set %s: %w", set.Name, err)
+			}
 		}
 	}
 	for _, c := range chains(table, s) {
@@ -98,6 +108,35 @@ func (t *Table) change(op string, ports []Published, f func(*nftables.Set, []nft
 		return fmt.Errorf("%s ports: %w", op, err)
 	}
 	return nil
+}
+
+// Published lists the ports that the table publishes now, whoever put them
+// there; none when there is no table.
+func (t *Table) Published() ([]Published, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, err := t.conn.ListTableOfFamily(t.name, nftables.TableFamilyINet); err != nil {
+		if errors.Is(err, unix.ENOENT) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("find nftables table %s: %w", t.name, err)
+	}
+	s := newSets(&nftables.Table{Name: t.name, Family: nftables.TableFamilyINet})
+	var out []Published
+	for v := range 2 {
+		for exact, m := range []*nftables.Set{s.ports[v], s.exact[v]} {
+			elements, err := t.conn.GetSetElements(m)
+			if err != nil {
+				return nil, fmt.Errorf("list nftables map %s: %w", m.Name, err)
+			}
+			for _, e := range elements {
+				if p, ok := parsePublished(e, v == 1, exact == 1); ok {
+					out = append(out, p)
+				}
+			}
+		}
+	}
+	return out, nil
 }
 
 // Delete removes the table; one that is gone is no error.
