@@ -29,9 +29,9 @@ func TestStrayResourcesAreCollected(t *testing.T) {
 	d := Start(t)
 	d.Busybox(t)
 	stray := "strayaaaaaaaaaaa"
-	dirs := []string{filepath.Join(d.Dir, "data", "instances", stray)}
-	for _, root := range []string{"/sys/fs/cgroup/pids/virga", "/sys/fs/cgroup/memory/virga", "/sys/fs/cgroup/virga"} {
-		if _, err := os.Stat(root); err == nil {
+	dirs := []string{filepath.Join(d.data(), "instances", stray)}
+	for _, trace := range d.traces() {
+		if root, ok := strings.CutPrefix(trace, "cgroup "); ok && strings.HasPrefix(filepath.Base(root), "virga-") {
 			dirs = append(dirs, filepath.Join(root, stray))
 		}
 	}

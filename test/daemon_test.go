@@ -74,6 +74,9 @@ func binary() string {
 	return b
 }
 
+// data is the daemon's data directory.
+func (d *Daemon) data() string { return filepath.Join(d.Dir, "data") }
+
 // start starts the daemon's process and returns when it answers.
 func (d *Daemon) start() error {
 	log, err := os.OpenFile(d.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -81,7 +84,7 @@ func (d *Daemon) start() error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(binary(), "server", "--data-dir", filepath.Join(d.Dir, "data"), "--socket", d.Socket)
+	cmd := exec.Command(binary(), "server", "--data-dir", d.data(), "--socket", d.Socket)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

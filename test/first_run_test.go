@@ -58,7 +58,7 @@ func TestWithoutADaemonACommandSaysHowToStartOne(t *testing.T) {
 
 func TestASecondDaemonOnTheSameDirectoryIsRefused(t *testing.T) {
 	d := Start(t)
-	r := d.CLI("server", "--data-dir", filepath.Join(d.Dir, "data"), "--socket", d.Socket)
+	r := d.CLI("server", "--data-dir", d.data(), "--socket", d.Socket)
 	if r.Code == 0 {
 		t.Fatalf("a second daemon ran: %v", r)
 	}

@@ -2,6 +2,8 @@ package test
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"io/fs"
 	"net"
@@ -16,46 +18,50 @@ import (
 	"github.com/virga-cloud/virga/api"
 )
 
-// lookAround lists what on the machine could be virga's: mounts, cgroups,
-// links, nftables tables, network namespaces and processes. It asks the kernel
-// and not virga.
-func lookAround() []string {
-	found := slices.Concat(mounts(), cgroups(), links(), tables(), namespaces(), processes())
+// traces lists what on the machine is the daemon's: mounts, cgroups, links,
+// nftables tables and processes. It asks the kernel and not virga, and knows
+// only how the names begin: with the directory, or with a hash of the data
+// directory, so that another virga on the machine does not count.
+func (d *Daemon) traces() []string {
+	hash := sha256.Sum256([]byte(d.data()))
+	of := func(name string) bool {
+		return strings.Contains(name, d.Dir) || strings.Contains(name, hex.EncodeToString(hash[:4])) ||
+			strings.HasPrefix(name, "v"+hex.EncodeToString(hash[:3])[:5])
+	}
+	found := slices.Concat(mounts(of), cgroups(of), links(of), tables(of), processes(of))
 	slices.Sort(found)
 	return slices.Compact(found)
 }
 
-// settled returns what is there now and was not before, after having waited
-// for the kernel to finish what it does in its own time, such as the removal
-// of a network namespace.
-func settled(before []string) []string {
-	var left []string
+// settled returns what is still there after having waited for the kernel to
+// finish what it does in its own time, such as the removal of a network
+// namespace.
+func (d *Daemon) settled() (left []string) {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		left = slices.DeleteFunc(lookAround(), func(s string) bool { return slices.Contains(before, s) })
-		if len(left) == 0 {
+		if left = d.traces(); len(left) == 0 {
 			return nil
 		}
 	}
 	return left
 }
 
-func mounts() (found []string) {
+func mounts(of func(string) bool) (found []string) {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return []string{"mounts: " + err.Error()}
 	}
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if fields := strings.Fields(lines.Text()); len(fields) > 4 && strings.Contains(fields[4], "virga") {
+		if fields := strings.Fields(lines.Text()); len(fields) > 4 && of(fields[4]) {
 			found = append(found, "mount "+fields[4])
 		}
 	}
 	return found
 }
 
-func cgroups() (found []string) {
-	filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && strings.Contains(path, "virga") {
+func cgroups(of func(string) bool) (found []string) {
+	filepath.WalkDir("/sys/fs/cgroup", func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.IsDir() && of(path) {
 			found = append(found, "cgroup "+path)
 		}
 		return nil
@@ -63,51 +69,41 @@ func cgroups() (found []string) {
 	return found
 }
 
-func links() (found []string) {
+// links are bridges by their names, and veths that have lost their bridge.
+func links(of func(string) bool) (found []string) {
 	all, err := net.Interfaces()
 	if err != nil {
 		return []string{"links: " + err.Error()}
 	}
 	for _, l := range all {
-		if strings.HasPrefix(l.Name, "vg") || strings.HasPrefix(l.Name, "virga") {
+		_, err := os.Readlink("/sys/class/net/" + l.Name + "/master")
+		if of(l.Name) || strings.HasPrefix(l.Name, "vg") && os.IsNotExist(err) {
 			found = append(found, "link "+l.Name)
 		}
 	}
 	return found
 }
 
-func tables() (found []string) {
+func tables(of func(string) bool) (found []string) {
 	out, err := exec.Command("nft", "list", "tables").Output()
 	if err != nil {
 		return nil // without the program there is no second opinion
 	}
 	for line := range strings.Lines(string(out)) {
-		if strings.Contains(line, "virga") {
+		if of(line) {
 			found = append(found, "nft "+strings.TrimSpace(line))
 		}
 	}
 	return found
 }
 
-func namespaces() (found []string) {
-	names, _ := filepath.Glob("/run/netns/*")
-	for _, n := range names {
-		found = append(found, "netns "+n)
-	}
-	return found
-}
-
-// processes lists the processes that came from virga's binaries, and what
-// they started, by their root directory.
-func processes() (found []string) {
+// processes are those of virga's programs and of its instances.
+func processes(of func(string) bool) (found []string) {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
-		if dir == "/proc/self" {
-			continue
-		}
 		exe, _ := os.Readlink(filepath.Join(dir, "exe"))
 		cgroup, _ := os.ReadFile(filepath.Join(dir, "cgroup"))
-		if strings.Contains(exe, "virga-") || strings.HasSuffix(exe, "/virgad") || strings.Contains(string(cgroup), "/virga/") {
+		if of(exe) || of(string(cgroup)) {
 			found = append(found, "process "+filepath.Base(dir)+" "+exe)
 		}
 	}

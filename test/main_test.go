@@ -12,14 +12,13 @@ var node *Daemon
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	before := lookAround()
 	status := m.Run()
 	if node != nil {
 		if err := node.shutDown(); err != nil {
 			fmt.Println("stop the daemon:", err)
 			status = 1
 		}
-		if left := settled(before); len(left) > 0 {
+		if left := node.settled(); len(left) > 0 {
 			fmt.Println("left on the machine after the daemon stopped:")
 			for _, l := range left {
 				fmt.Println("  ", l)
