@@ -26,16 +26,19 @@ const (
 )
 
 // installHello makes the built-in image unless it is there already.
-func (s *Store) installHello(ctx context.Context) error {
-	b, err := embedded.ReadFile("embed/virga-hello")
-	if errors.Is(err, fs.ErrNotExist) {
+func (s *Store) installHello(ctx context.Context, program []byte) error {
+	if program == nil {
+		var err error
+		program, err = embedded.ReadFile("embed/virga-hello")
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if len(program) == 0 {
 		s.log.Warn("this build has no built-in image")
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	return s.installProgram(ctx, api.HelloImage+":latest", b)
+	return s.installProgram(ctx, api.HelloImage+":latest", program)
 }
 
 // installProgram makes an image of one static program.
@@ -46,7 +49,7 @@ func (s *Store) installProgram(ctx context.Context, name string, program []byte)
 	}
 	t := s.begin()
 	defer t.end()
-	u, err := t.addLayer(ctx, bytes.NewReader(helloRoot(program)), newBudget(s.limits), ociLayer)
+	u, err := t.addLayer(ctx, bytes.NewReader(helloRoot(program)), newBudget(Limits{}.withDefaults()), ociLayer)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ const (
 const (
 	whiteoutPrefix = ".wh."
 	opaqueMarker   = ".wh..wh..opq"
+	tarBlock       = 512
 )
 
 // unpacker turns a tar stream into a directory for overlayfs.
@@ -57,7 +58,7 @@ func (u *unpacker) unpack(ctx context.Context, r io.Reader) error {
 			return u.explain(h, err)
 		}
 	}
-	if u.policy == rootfs && (u.entries == 0 || !t.zero) {
+	if u.policy == rootfs && (u.entries == 0 || t.zeros < tarBlock) {
 		if u.entries == 0 {
 			return refuse("the archive holds no files")
 		}
@@ -231,8 +232,9 @@ func clampTime(t time.Time) time.Time {
 
 // badTar explains an error of the tar reader.
 func (u *unpacker) badTar(err error) error {
-	if errors.Is(err, tar.ErrHeader) && u.entries == 0 {
-		return refuse("this is not a tar archive").
+	_, explained := asRefusal(err)
+	if u.entries == 0 && !explained && (errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		return refuse("this is not a tar archive, or not a whole one").
 			WithHint("import takes docker save archives, OCI layouts and root file systems, as tar, plain or with gzip or zstd")
 	}
 	return badStream(err)
@@ -279,23 +281,22 @@ func (u *unpacker) explain(h *tar.Header, err error) error {
 	return badStream(err)
 }
 
-// trailer remembers whether the last bytes read were the zero blocks that end
-// a tar.
+// trailer counts the zero bytes at the end of what was read. A tar ends with
+// blocks of zeros; the padding of a file is less than one block.
 type trailer struct {
-	r    io.Reader
-	zero bool
+	r     io.Reader
+	zeros int64
 }
 
 func (t *trailer) Read(p []byte) (int, error) {
 	n, err := t.r.Read(p)
-	if n > 0 {
-		t.zero = true
-		for _, b := range p[max(0, n-512):n] {
-			if b != 0 {
-				t.zero = false
-				break
-			}
-		}
+	i := n
+	for i > 0 && p[i-1] == 0 {
+		i--
 	}
+	if i > 0 {
+		t.zeros = 0
+	}
+	t.zeros += int64(n - i)
 	return n, err
 }

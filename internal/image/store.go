@@ -28,6 +28,9 @@ type Config struct {
 	Platform string
 	// Transport reaches registries; nil is Go's default.
 	Transport http.RoundTripper
+	// Hello is the program of the built-in image: nil is the one in this
+	// binary, an empty one leaves the image out.
+	Hello []byte
 }
 
 // Store is a node's image store. Its methods may be called concurrently.
@@ -79,7 +82,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err := s.collect(ctx, func(api.Resource) bool { return true }); err != nil {
 		s.log.Error("collect stale parts of images", "error", err)
 	}
-	if err := s.installHello(ctx); err != nil {
+	if err := s.installHello(ctx, c.Hello); err != nil {
 		return nil, fmt.Errorf("install the built-in image: %w", err)
 	}
 	return s, nil

@@ -60,7 +60,7 @@ func openStore(t testing.TB, change ...func(*Config)) *Store {
 	if os.Geteuid() != 0 {
 		t.Skip("unpacking layers needs root")
 	}
-	c := Config{Dir: filepath.Join(t.TempDir(), "images")}
+	c := Config{Dir: filepath.Join(t.TempDir(), "images"), Hello: []byte{}}
 	for _, f := range change {
 		f(&c)
 	}
@@ -131,7 +131,7 @@ func TestImportRootFileSystem(t *testing.T) {
 		t.Error("a device was unpacked")
 	}
 	checkClean(t, s)
-	again, err := Open(t.Context(), Config{Dir: s.dir})
+	again, err := Open(t.Context(), Config{Dir: s.dir, Hello: []byte{}})
 	if err != nil {
 		t.Fatal(err)
 	}
