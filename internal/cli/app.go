@@ -41,7 +41,7 @@ func Main(daemon fs.FS, version string) int {
 
 // Run runs one command and returns its exit status.
 func (a *App) Run(ctx context.Context, args []string) int {
-	root := a.root()
+	root := a.root(find(args))
 	root.SetArgs(args)
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
@@ -92,8 +92,8 @@ func first(s ...string) string {
 	return ""
 }
 
-// root is the command tree. Building it does no I/O.
-func (a *App) root() *cobra.Command {
+// root is the command tree with some of its commands. Building it does no I/O.
+func (a *App) root(groups []group) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "virga",
 		Short: "A whole cloud in one binary",
@@ -115,12 +115,14 @@ func (a *App) root() *cobra.Command {
 	f.StringVar(&a.project, "project", "", "`project` to work in (default $VIRGA_PROJECT, else default)")
 	for _, g := range groups {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
-		for _, make := range g.commands {
-			cmd := make(a)
+		for _, e := range g.commands {
+			cmd := e.make(a)
 			cmd.GroupID = g.id
 			root.AddCommand(cmd)
 		}
 	}
-	root.SetHelpCommandGroupID("more")
+	if len(groups) > 1 {
+		root.SetHelpCommandGroupID("more")
+	}
 	return root
 }

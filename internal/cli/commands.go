@@ -5,21 +5,74 @@ import "github.com/spf13/cobra"
 // group is commands that the help lists together.
 type group struct {
 	id, title string
-	commands  []func(*App) *cobra.Command
+	commands  []entry
 }
 
-// groups are all commands. A new command is one file and one word here.
+// entry is one command, which is made only when it is called or listed: all of
+// them and their flags would take longer than most commands do.
+type entry struct {
+	name string
+	make func(*App) *cobra.Command
+}
+
+// groups are all commands. A new command is one file and one line here.
 var groups = []group{
-	{"instances", "Instances:", []func(*App) *cobra.Command{
-		runCommand, createCommand, startCommand, stopCommand, restartCommand, killCommand, pauseCommand, unpauseCommand,
-		rmCommand, psCommand, inspectCommand, logsCommand, execCommand, attachCommand, cpCommand, statsCommand, topCommand,
-		waitCommand, renameCommand, updateCommand, portCommand,
+	{"instances", "Instances:", []entry{
+		{"run", runCommand},
+		{"create", createCommand},
+		{"start", startCommand},
+		{"stop", stopCommand},
+		{"restart", restartCommand},
+		{"kill", killCommand},
+		{"pause", pauseCommand},
+		{"unpause", unpauseCommand},
+		{"rm", rmCommand},
+		{"ps", psCommand},
+		{"inspect", inspectCommand},
+		{"logs", logsCommand},
+		{"exec", execCommand},
+		{"attach", attachCommand},
+		{"cp", cpCommand},
+		{"stats", statsCommand},
+		{"top", topCommand},
+		{"wait", waitCommand},
+		{"rename", renameCommand},
+		{"update", updateCommand},
+		{"port", portCommand},
 	}},
-	{"things", "What instances use:", []func(*App) *cobra.Command{
-		imageCommand, pullCommand, pushCommand, imagesCommand, rmiCommand, volumeCommand, networkCommand,
+	{"things", "What instances use:", []entry{
+		{"image", imageCommand},
+		{"pull", pullCommand},
+		{"push", pushCommand},
+		{"images", imagesCommand},
+		{"rmi", rmiCommand},
+		{"volume", volumeCommand},
+		{"network", networkCommand},
 	}},
-	{"node", "The node:", []func(*App) *cobra.Command{
-		serverCommand, nodeCommand, eventsCommand, systemCommand,
+	{"node", "The node:", []entry{
+		{"server", serverCommand},
+		{"node", nodeCommand},
+		{"events", eventsCommand},
+		{"system", systemCommand},
 	}},
-	{"more", "More:", []func(*App) *cobra.Command{versionCommand, completionCommand}},
+	{"more", "More:", []entry{
+		{"version", versionCommand},
+		{"completion", completionCommand},
+	}},
+}
+
+// find returns the commands to make for args: the one that args begin with, or
+// all when that is none, such as for help and completion.
+func find(args []string) []group {
+	if len(args) == 0 {
+		return groups
+	}
+	for _, g := range groups {
+		for _, e := range g.commands {
+			if e.name == args[0] {
+				return []group{{g.id, g.title, []entry{e}}}
+			}
+		}
+	}
+	return groups
 }
