@@ -19,7 +19,7 @@ SOURCES  := $(shell find api cmd internal -name '*.go' -not -name '*_test.go' 2>
 SHIM     := internal/shim/embed/files/virga-shim
 HELLO    := internal/image/embed/virga-hello
 VIRGAD   := bin/virgad
-PACKED   := cmd/virga/embed/virgad.zst
+PACKED   := cmd/virga/embed/virgad.gz
 VIRGA    := bin/virga
 
 ## build: bin/virga, the one file to install

@@ -1,7 +1,6 @@
 package ws
 
 import (
-	"crypto/sha1"
 	"encoding/base64"
 	"encoding/binary"
 	"math/rand/v2"
@@ -15,6 +14,6 @@ func NewKey() string {
 
 // Accept is the Sec-WebSocket-Accept that answers key.
 func Accept(key string) string {
-	h := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	h := sha1Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(h[:])
 }

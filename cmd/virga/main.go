@@ -11,7 +11,7 @@ import (
 	"github.com/virga-cloud/virga/internal/version"
 )
 
-// carried holds virgad.zst in a full build.
+// carried holds virgad.gz in a full build.
 //
 //go:embed all:embed
 var carried embed.FS

@@ -19,7 +19,7 @@ type App struct {
 	Out, Err io.Writer
 	// Env looks up a variable of the environment.
 	Env func(string) (string, bool)
-	// Daemon holds virgad.zst, the compressed daemon; without it, the
+	// Daemon holds virgad.gz, the compressed daemon; without it, the
 	// program virgad is looked up beside the command and in PATH.
 	Daemon fs.FS
 	// Version is the version of this build.

@@ -97,7 +97,7 @@ func (a *App) packedDaemon() ([]byte, error) {
 	if a.Daemon == nil {
 		return nil, nil
 	}
-	b, err := fs.ReadFile(a.Daemon, "virgad.zst")
+	b, err := fs.ReadFile(a.Daemon, "virgad.gz")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

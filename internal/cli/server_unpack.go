@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
 )
 
@@ -51,13 +51,14 @@ func install(packed []byte, dir, path string) error {
 }
 
 func decompress(w io.Writer, packed []byte) error {
-	r, err := zstd.NewReader(bytes.NewReader(packed))
+	r, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	_, err = io.Copy(w, r)
-	return err
+	if _, err := io.Copy(w, r); err != nil {
+		return err
+	}
+	return r.Close()
 }
 
 // removeOlder removes daemons of other builds; a running one is kept alive by
