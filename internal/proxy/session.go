@@ -1,0 +1,215 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// session is one HTTP/1 client connection. All of it runs in one goroutine.
+type session struct {
+	proxy  *Proxy
+	raw    net.Conn // what the proxy tracks
+	in     *stream
+	client netip.Addr
+	secure bool
+
+	request, response head
+	text              []byte // of the request's head: the body may overwrite what was read
+	out               []byte // head being written
+}
+
+func newSession(p *Proxy, c, raw net.Conn, client netip.Addr, secure bool) *session {
+	return &session{proxy: p, raw: raw, in: newStream(c), client: client, secure: secure}
+}
+
+func clientOf(c net.Conn) netip.Addr {
+	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		return a.AddrPort().Addr().Unmap()
+	}
+	return netip.IPv6Unspecified()
+}
+
+var http2Preface = []byte("PRI * HTTP/2.0\r\n\r\n")
+
+// run serves requests until one of the two closes.
+func (s *session) run() {
+	defer s.in.Close()
+	for first := true; ; first = false {
+		now := time.Now()
+		if len(s.in.buffered()) == 0 {
+			s.in.SetReadDeadline(now.Add(idleTimeout))
+			if err := s.in.fill(maxHead); err != nil {
+				return
+			}
+			now = time.Now()
+		}
+		s.in.SetReadDeadline(now.Add(headTimeout))
+		b, err := s.in.readHead()
+		if err != nil {
+			s.refuse(err)
+			return
+		}
+		if first && bytes.Equal(b, http2Preface) {
+			s.in.SetReadDeadline(time.Time{})
+			s.in.r -= len(b)
+			s.proxy.serveHTTP2(preread{s.in}, s.raw)
+			return
+		}
+		s.text = append(s.text[:0], b...)
+		if err := s.request.parseRequest(s.text); err != nil {
+			s.refuse(err)
+			return
+		}
+		if !s.proxy.busy(s.raw, true) {
+			return
+		}
+		again := s.serve(now)
+		if !s.proxy.busy(s.raw, false) || !again {
+			return
+		}
+	}
+}
+
+// refuse answers a request that cannot be served at all.
+func (s *session) refuse(err error) {
+	if m, ok := errors.AsType[*malformed](err); ok {
+		s.answer(m.status, m.what, "")
+		// What follows cannot be told apart from the body: let the client read
+		// the answer before the connection is reset.
+		s.linger()
+		return
+	}
+	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() && len(s.in.buffered()) > 0 {
+		s.answer(408, "the head took too long", "")
+	}
+}
+
+func (s *session) linger() {
+	if t, ok := s.raw.(*net.TCPConn); ok {
+		t.CloseWrite()
+		t.SetReadDeadline(time.Now().Add(time.Second))
+		io.CopyN(io.Discard, t, 256<<10)
+	}
+}
+
+// answer writes an answer of the proxy's own and closes behind it.
+func (s *session) answer(status int, why, extra string) {
+	body := strconv.Itoa(status) + " " + why + "\n"
+	s.out = append(s.out[:0], "HTTP/1.1 "...)
+	s.out = append(strconv.AppendInt(s.out, int64(status), 10), ' ')
+	s.out = append(s.out, reason(status)...)
+	s.out = append(s.out, "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: "...)
+	s.out = strconv.AppendInt(s.out, int64(len(body)), 10)
+	s.out = append(s.out, "\r\n"...)
+	s.out = append(s.out, extra...)
+	s.out = append(s.out, "\r\n"...)
+	if string(s.request.first.of(s.request.buf)) != "HEAD" {
+		s.out = append(s.out, body...)
+	}
+	s.in.SetWriteDeadline(time.Now().Add(headTimeout))
+	s.in.Write(s.out)
+}
+
+func reason(status int) string {
+	switch status {
+	case 400:
+		return "Bad Request"
+	case 404:
+		return "Not Found"
+	case 408:
+		return "Request Timeout"
+	case 413:
+		return "Content Too Large"
+	case 417:
+		return "Expectation Failed"
+	case 431:
+		return "Request Header Fields Too Large"
+	case 501:
+		return "Not Implemented"
+	case 502:
+		return "Bad Gateway"
+	case 503:
+		return "Service Unavailable"
+	case 504:
+		return "Gateway Timeout"
+	case 505:
+		return "HTTP Version Not Supported"
+	}
+	return "Error"
+}
+
+// serve answers one request and reports whether the connection may go on.
+func (s *session) serve(start time.Time) bool {
+	h := &s.request
+	method := h.first.of(h.buf)
+	target, path := s.target()
+	if string(method) == "CONNECT" || target == nil {
+		s.answer(400, "this is no proxy for other hosts", "")
+		return false
+	}
+	e := s.proxy.table.Load().match(h.host.of(h.buf), path)
+	if e == nil {
+		s.answer(404, "no service has this host and path", "")
+		return false
+	}
+	if e.strip && e.path != "" {
+		if target = target[len(e.path):]; len(target) == 0 || target[0] != '/' {
+			target = append([]byte{'/'}, target...)
+		}
+	}
+	x := exchange{session: s, pool: e.pool, method: method, target: target, start: start}
+	if limit := e.pool.MaxBody; limit > 0 && h.length > limit {
+		x.fail(413, "the body is larger than "+strconv.FormatInt(limit, 10)+" bytes")
+		return false
+	}
+	again := x.run()
+	took := time.Since(start)
+	e.pool.metrics.observe(x.status, took)
+	if log := s.proxy.access; log != nil {
+		a := Access{Time: start, Client: s.client.String(), Method: string(method), Host: string(h.host.of(h.buf)),
+			Path: string(path), Pool: e.pool.Name, Status: x.status, Took: took}
+		if x.backend != nil {
+			a.Backend = x.backend.id
+		}
+		log(a)
+	}
+	return again
+}
+
+// target is the request's target in origin form, and its path alone. The host
+// of an absolute target takes the place of the Host field (RFC 9112, 3.2.2).
+func (s *session) target() (target, path []byte) {
+	h := &s.request
+	target = h.second.of(h.buf)
+	if target[0] != '/' && string(target) != "*" {
+		at := h.second.from
+		_, rest, ok := bytes.Cut(target, []byte("://"))
+		if !ok {
+			return nil, nil
+		}
+		at += len(target) - len(rest)
+		slash := bytes.IndexAny(rest, "/?")
+		if slash < 0 {
+			slash = len(rest)
+		}
+		h.host = span{at, at + slash}
+		if target = rest[slash:]; len(target) == 0 || target[0] != '/' {
+			target = append([]byte{'/'}, target...)
+		}
+	}
+	path = target
+	if i := bytes.IndexByte(path, '?'); i >= 0 {
+		path = path[:i]
+	}
+	return target, path
+}
+
+// background is the context of what a session does: it ends with its
+// connections, not with a context.
+func background() context.Context { return context.Background() }
