@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -58,6 +59,18 @@ func each(t *testing.T, f func(t *testing.T, reopen func(*Store) *Store)) {
 			}
 			return Memory()
 		})
+	})
+	t.Run("etcd", func(t *testing.T) {
+		dir := t.TempDir()
+		var last *Store
+		f(t, func(s *Store) *Store {
+			if s != nil {
+				must(t, s.Close())
+			}
+			last = openTest(t, dir)
+			return last
+		})
+		must(t, last.Close())
 	})
 }
 
@@ -285,4 +298,11 @@ func recv[T any](t *testing.T, c <-chan T) T {
 		t.Fatal("nothing came")
 		panic("unreachable")
 	}
+}
+
+func openTest(t testing.TB, dir string) *Store {
+	t.Helper()
+	s, err := Open(context.Background(), dir, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	must(t, err)
+	return s
 }
