@@ -2,11 +2,13 @@ package container
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"time"
 
+	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/engine"
 	"github.com/virga-cloud/virga/internal/linux/cleanup"
 	"github.com/virga-cloud/virga/internal/linux/confine"
@@ -30,6 +32,9 @@ func (e *Engine) Start(ctx context.Context, t engine.Task) (engine.Started, erro
 		return engine.Started{}, err
 	}
 	group, warnings, err := e.cgroups.Create(t.Instance, limits)
+	if e, ok := errors.AsType[*api.Error](err); ok {
+		return engine.Started{}, e
+	}
 	if err != nil {
 		return engine.Started{}, fmt.Errorf("make cgroup of %s: %w", t.Instance, err)
 	}
