@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
 // stallLimit is how long a download may bring nothing before it is tried anew.
@@ -110,11 +112,19 @@ func (d *download) fetch(ctx context.Context) error {
 	h := http.Header{}
 	from := d.have.Load()
 	if from > 0 {
-		h.Set("Range", fmt.Sprintf("bytes=%d-", from))
+		h.Set("Range", fmt.Sprintf("bytes=%d-%d", from, d.layer.Stored-1))
 	}
 	stall := time.AfterFunc(stallLimit, func() { cancel(errors.New("the registry sends nothing")) })
 	defer stall.Stop()
 	resp, err := d.reg.get(ctx, "blobs/"+d.layer.Blob, h, http.StatusOK, http.StatusPartialContent)
+	if t, ok := errors.AsType[*transport.Error](err); ok && from > 0 && t.StatusCode < 500 &&
+		t.StatusCode != http.StatusUnauthorized && t.StatusCode != http.StatusTooManyRequests {
+		// It may be the range that it does not like.
+		if err := d.restart(); err != nil {
+			return &diskError{err}
+		}
+		return d.fetch(ctx)
+	}
 	if err != nil {
 		return err
 	}
