@@ -15,9 +15,8 @@ func tailStart(f *os.File, n int) (offset int64, have int, err error) {
 		return 0, 0, err
 	}
 	const block = 64 << 10
-	// end is the end of the record looked at, carry its bytes after the block.
-	var carry []byte
-	start := int64(0)
+	var carry []byte     // the end of a record that begins in an earlier block
+	start := info.Size() // of the record looked at last
 	for at := info.Size(); at > 0; {
 		size := min(at, block)
 		at -= size
