@@ -47,6 +47,10 @@ func (a *Agent) adoptLife(ctx context.Context, in *api.Instance, l engine.Life) 
 	st := &in.Status
 	recorded := l.Number <= st.Starts && (st.Phase.Ended() || st.Phase == api.PhaseRestarting)
 	if recorded || l.Number < st.Starts {
+		w := a.worker(in.ID)
+		w.mu.Lock()
+		w.done = l.Number // its end may come from Exits too
+		w.mu.Unlock()
 		return a.Engine.Forget(ctx, in.ID, l.Number)
 	}
 	w := a.worker(in.ID)

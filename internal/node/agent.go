@@ -129,7 +129,7 @@ func (a *Agent) kickAll() {
 func (a *Agent) exited(e engine.Exit) {
 	w := a.worker(e.Instance)
 	w.mu.Lock()
-	if e.Life >= w.life {
+	if e.Life >= w.life && e.Life > w.done {
 		w.life = e.Life
 		w.facts.alive = false
 		w.facts.exit = &e

@@ -90,9 +90,10 @@ func (a *Agent) settle(ctx context.Context, w *worker, in *api.Instance) error {
 			return err
 		}
 	}
-	w.set(func(f *facts) {
-		*f = facts{quick: quickAfter(f.quick, now.Status.Started, exit.Time), signal: f.signal}
-	})
+	w.mu.Lock()
+	w.done = max(w.done, exit.Life)
+	w.facts = facts{quick: quickAfter(f.quick, now.Status.Started, exit.Time), signal: f.signal}
+	w.mu.Unlock()
 	attrs := map[string]string{"exitCode": strconv.Itoa(exit.Code)}
 	if exit.OOMKilled {
 		a.record(&now, "oom", "a process was killed because of the memory limit", maps.Clone(attrs))

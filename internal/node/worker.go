@@ -21,6 +21,7 @@ type worker struct {
 	mu     sync.Mutex
 	facts  facts              // +checklocks:mu
 	life   int                // +checklocks:mu number of the newest life
+	done   int                // +checklocks:mu number of the newest life whose end is recorded
 	health context.CancelFunc // +checklocks:mu ends the health check, or nil
 
 	failures int // actions that failed in a row; the busy goroutine's

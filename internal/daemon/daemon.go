@@ -1,0 +1,160 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/config"
+	"github.com/virga-cloud/virga/internal/control/event"
+	"github.com/virga-cloud/virga/internal/control/store"
+	"github.com/virga-cloud/virga/internal/image"
+	"github.com/virga-cloud/virga/internal/node"
+	"github.com/virga-cloud/virga/internal/server"
+	"github.com/virga-cloud/virga/internal/version"
+	"github.com/virga-cloud/virga/internal/volume"
+)
+
+// Daemon is one node's control plane and agent. Its fields are made by New,
+// from the bottom up.
+type Daemon struct {
+	config config.Config
+	log    *slog.Logger
+	name   string // of the node
+
+	store  *store.Store
+	events *event.Log
+	images *image.Store
+	ground *ground
+	node   *node.Agent
+	server *server.Server
+
+	closers []func() error // in the order the parts were made
+}
+
+// grace is how long calls under way may take when the daemon ends.
+const grace = 10 * time.Second
+
+// New makes a daemon. The data directory is its own until Close.
+func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err error) {
+	d := &Daemon{config: c, log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	l, err := lock(c.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	d.onClose(l.Close)
+	if d.name, err = nodeName(c.DataDir, c.Node); err != nil {
+		return nil, err
+	}
+	if d.store, err = store.Open(ctx, d.dir("store"), log); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	d.onClose(d.store.Close)
+	if d.events, err = event.Open(d.dir("events"), log); err != nil {
+		return nil, fmt.Errorf("open events: %w", err)
+	}
+	d.onClose(d.events.Close)
+	if d.images, err = image.Open(ctx, image.Config{Dir: d.dir("images"), Log: log, InUse: d.imagesInUse}); err != nil {
+		return nil, fmt.Errorf("open images: %w", err)
+	}
+	d.onClose(d.images.Close)
+	if d.ground, err = newGround(ctx, c, log); err != nil {
+		return nil, err
+	}
+	d.onClose(d.ground.close)
+
+	volumes := volume.Dir(d.dir("volumes"))
+	d.node = node.New(node.Config{
+		Name: d.name, Version: version.Version, DataDir: c.DataDir, Volumes: volumes,
+		Store: d.store, Engine: d.ground.engine, Images: d.images, Network: d.ground.network,
+		Logs: readLog, Features: features(), Record: d.events.Append, Log: log,
+	})
+	info, err := d.node.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.server = server.New(server.Config{
+		Store: d.store, Node: d.node, NodeName: d.name, Images: d.images, Volumes: volumes, Events: d.events,
+		Version: version.Version, Log: log, Allocatable: info.Capacity.Allocatable, Group: groupID(c.Group),
+	})
+	return d, nil
+}
+
+// Run serves until ctx ends or a part fails. Instances go on.
+func (d *Daemon) Run(ctx context.Context) error {
+	listener, err := server.ListenUnix(d.config.Socket, groupID(d.config.Group))
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	agent, endAgent := context.WithCancel(context.WithoutCancel(ctx))
+	defer endAgent()
+	group.Go(func() error { return d.node.Run(agent, d.ready) })
+	group.Go(func() error { return d.server.Serve(listener) })
+	group.Go(func() error {
+		<-ctx.Done()
+		d.log.Info("ending; instances go on")
+		err := notify("STOPPING=1")
+		calls, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		err = errors.Join(err, d.server.Close(calls))
+		endAgent() // the last calls may wait for it
+		return err
+	})
+	return group.Wait()
+}
+
+func (d *Daemon) ready() {
+	d.log.Info("ready", "node", d.name, "socket", d.config.Socket, "version", version.Version, "pid", os.Getpid())
+	if err := notify("READY=1"); err != nil {
+		d.log.Error("not announced", "error", err)
+	}
+}
+
+// Close lets go of everything, the last made first. On a node that runs
+// nothing, what the daemon made on it is taken away too.
+func (d *Daemon) Close() error {
+	var errs []error
+	for i := len(d.closers) - 1; i >= 0; i-- {
+		errs = append(errs, d.closers[i]())
+	}
+	d.closers = nil
+	return errors.Join(errs...)
+}
+
+func (d *Daemon) onClose(f func() error) { d.closers = append(d.closers, f) }
+
+func (d *Daemon) dir(name string) string { return filepath.Join(d.config.DataDir, name) }
+
+// imagesInUse counts the instances of each image, by its id.
+func (d *Daemon) imagesInUse() map[string]int {
+	used := map[string]int{}
+	for _, in := range d.store.Instances.Views() {
+		id := in.Status.Image
+		if id == "" && d.images != nil { // never started
+			if img, _, err := d.images.Resolve(context.Background(), in.Spec.Image); err == nil {
+				id = img.ID
+			}
+		}
+		if id != "" {
+			used[id]++
+		}
+	}
+	return used
+}
+
+var _ server.Node = (*node.Agent)(nil)
+
+func features() func() []api.Feature { return func() []api.Feature { return nil } }

@@ -1,0 +1,85 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/config"
+	"github.com/virga-cloud/virga/internal/control/store"
+	"github.com/virga-cloud/virga/internal/node"
+	"github.com/virga-cloud/virga/internal/volume"
+)
+
+// resetTimeout bounds the end of all instances.
+const resetTimeout = 60 * time.Second
+
+// contents are what virga makes in a data directory. Nothing else in it is
+// touched.
+var contents = []string{"store", "events", "images", "instances", "trash", "volumes", "bin", "node", lockName}
+
+// Reset ends every instance, takes away all that virga made on the node, and
+// empties the data directory. It is an agent over an empty store, for which
+// nothing has an owner.
+func Reset(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
+	if _, err := os.Stat(filepath.Join(c.DataDir, lockName)); err != nil {
+		return api.Errorf(api.CodeNotFound, "%s is not the data directory of a daemon", c.DataDir).WithHint("name it with --data-dir")
+	}
+	l, err := lock(c.DataDir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	ctx, cancel := context.WithTimeout(ctx, resetTimeout)
+	defer cancel()
+	g, err := newGround(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(clearNode(ctx, c, g, log), g.close()); err != nil {
+		return err
+	}
+	for _, name := range contents {
+		if err := os.RemoveAll(filepath.Join(c.DataDir, name)); err != nil {
+			return fmt.Errorf("empty the data directory: %w", err)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(c.RunDir, "shim")); err != nil {
+		return fmt.Errorf("empty the run directory: %w", err)
+	}
+	_ = os.Remove(c.Socket)
+	_ = os.Remove(filepath.Join(c.RunDir, "resolv.conf"))
+	_ = os.Remove(c.RunDir)  // unless something else is in it
+	_ = os.Remove(c.DataDir) // likewise
+	log.Info("reset", "dataDir", c.DataDir)
+	return nil
+}
+
+// clearNode runs an agent over an empty store until the node is empty too.
+func clearNode(ctx context.Context, c config.Config, g *ground, log *slog.Logger) error {
+	agent := node.New(node.Config{
+		Name: "reset", DataDir: c.DataDir, Volumes: volume.Dir(filepath.Join(c.DataDir, "volumes")),
+		Store: store.Memory(), Engine: g.engine, Images: noImages{}, Network: g.network,
+		Record: func(api.Event) {}, Log: log,
+	})
+	run, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- agent.Run(run, func() {}) }()
+	err := agent.Clear(ctx)
+	stop()
+	return errors.Join(err, <-ended)
+}
+
+// noImages is the image store of a node that starts nothing.
+type noImages struct{}
+
+func (noImages) Resolve(context.Context, string) (api.Image, []string, error) {
+	return api.Image{}, nil, api.Errorf(api.CodeNotFound, "no images while the node is reset")
+}
+func (noImages) Resources(context.Context) ([]api.Resource, error) { return nil, nil }
+func (noImages) Collect(context.Context, api.Resource) error       { return nil }

@@ -1,0 +1,17 @@
+package container
+
+import (
+	"context"
+	"errors"
+)
+
+// Dissolve is Close for a node on which nothing runs: the supervisor and the
+// root of the groups go too. New makes them again.
+func (e *Engine) Dissolve(ctx context.Context) error {
+	e.stop()
+	e.wg.Wait()
+	err := e.supervisor().Stop(ctx)
+	e.supervisor().Close()
+	e.trash.close()
+	return errors.Join(err, e.cgroups.Remove(), e.cgroups.Close())
+}
