@@ -12,6 +12,7 @@ import (
 	"github.com/virga-cloud/virga/internal/linux/caps"
 	"github.com/virga-cloud/virga/internal/linux/cgroup"
 	"github.com/virga-cloud/virga/internal/linux/confine"
+	"github.com/virga-cloud/virga/internal/linux/seccomp"
 	"github.com/virga-cloud/virga/internal/shim"
 )
 
@@ -37,9 +38,6 @@ type Config struct {
 
 	// Connect connects to the supervisor, starting one when there is none.
 	Connect func(ctx context.Context) (*shim.Client, error)
-	// Seccomp compiles a profile ("default" or JSON) for a process that holds
-	// the capabilities held, into an array of sock_filter.
-	Seccomp func(profile string, held caps.Set) ([]byte, error)
 	Log     *slog.Logger
 }
 
@@ -52,6 +50,7 @@ type Engine struct {
 	mask    []confine.Path
 	protect []string
 	trash   *trash
+	seccomp seccomp.Cache
 	exits   chan engine.Exit
 	stop    context.CancelFunc
 	wg      sync.WaitGroup

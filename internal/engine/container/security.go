@@ -65,14 +65,10 @@ func (e *Engine) rights(t engine.Task, p *prepared) error {
 		}
 	}
 	p.NoNewPrivs = !s.NewPrivileges && !s.Privileged
-	if s.Privileged || s.Seccomp == "unconfined" || e.Seccomp == nil {
+	if s.Privileged {
 		return nil
 	}
-	profile := s.Seccomp
-	if profile == "" {
-		profile = "default"
-	}
-	p.Seccomp, err = e.Config.Seccomp(profile, held)
+	p.Seccomp, err = e.seccomp.Filter(s.Seccomp, held.Names())
 	return err
 }
 

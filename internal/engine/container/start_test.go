@@ -55,6 +55,7 @@ func TestDefaultConfinement(t *testing.T) {
 		check{"write /sys/kernel/profiling 1", "error: open /sys/kernel/profiling: …"},
 		check{"write /sys/fs/cgroup/pids/pids.max 9", "error: open /sys/fs/cgroup/pids/pids.max: …"},
 		check{"open /dev/null", "opened"},
+		check{"keyctl", "error: operation not permitted"},
 		check{"mount /tmp", "error: operation not permitted"},
 		check{"unshare", "error: operation not permitted"},
 		check{"mknod /tmp/disk", "error: operation not permitted"},
@@ -117,6 +118,20 @@ func TestCapabilities(t *testing.T) {
 				t.Errorf("%s = %q, want %q", c.field, got, c.want)
 			}
 		})
+	}
+}
+
+func TestSeccomp(t *testing.T) {
+	f := newFixture(t)
+	tk := f.task("one")
+	// With the capability, only the filter is in the way of another user.
+	tk.Spec.Security = api.Security{Seccomp: `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["sethostname"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]}`, CapAdd: []string{"SYS_ADMIN"}}
+	f.check(tk, check{"sethostname", "error: operation not supported"}, check{"mount /tmp", "mounted"})
+	tk.Spec.Security = api.Security{Seccomp: "unconfined"}
+	f.check(tk, check{"keyctl", "done"})
+	tk.Spec.Security = api.Security{Seccomp: "{"}
+	if _, err := f.Start(t.Context(), tk); api.CodeOf(err) != api.CodeInvalid {
+		t.Errorf("broken profile: %v", err)
 	}
 }
 

@@ -93,13 +93,9 @@ func (c *compiler) capset(permitted, inheritable caps.Set) {
 }
 
 func (c *compiler) seccomp() {
-	f := c.p.Seccomp
-	if len(f) == 0 {
-		return
+	if c.p.Seccomp != nil {
+		c.p.Seccomp.Install(c.Builder)
 	}
-	const filterSize = 8
-	prog := c.Words(launch.Int(len(f)/filterSize), c.Bytes(f)) // sock_fprog
-	c.Syscall("install seccomp filter", unix.SYS_SECCOMP, launch.Int(unix.SECCOMP_SET_MODE_FILTER), launch.Int(0), prog)
 }
 
 func (c *compiler) prctl(what string, option, value int) {

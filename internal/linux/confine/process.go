@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"github.com/virga-cloud/virga/internal/linux/caps"
+	"github.com/virga-cloud/virga/internal/linux/seccomp"
 )
 
 // Process describes a confined process. The files in it stay the caller's.
@@ -29,8 +30,8 @@ type Process struct {
 	// has all of it; another user has Ambient.
 	Bounding, Ambient caps.Set
 	NoNewPrivs        bool
-	// Seccomp is an array of sock_filter, nil for no filter.
-	Seccomp []byte
+	// Seccomp may be nil.
+	Seccomp *seccomp.Filter
 
 	TTY, Stdin bool
 	WorkingDir string
