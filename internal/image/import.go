@@ -37,16 +37,26 @@ func (s *Store) Import(ctx context.Context, name string, r io.Reader, report fun
 	}
 	stop := p.follow("", "importing", in, 0)
 	defer stop()
-	id := ""
+	var rec *record
 	if isArchive(head, c, s.limits) {
-		id, err = s.importArchive(ctx, name, br, c, p)
+		rec, err = s.importArchive(ctx, name, br, c, p)
 	} else {
-		id, err = s.importRootfs(ctx, name, br, p)
+		rec, err = s.importRootfs(ctx, name, br, p)
 	}
 	if err != nil {
 		return api.Image{}, err
 	}
-	return s.Inspect(ctx, id)
+	return s.describeNew(rec), nil
+}
+
+// describeNew describes an image that has just come in, even when it has been
+// removed again since.
+func (s *Store) describeNew(r *record) api.Image {
+	v := s.view.Load()
+	if have, ok := v.images[r.image.ID]; ok {
+		r = have
+	}
+	return s.describe(v, r, s.inUse())
 }
 
 // archiveEntry matches what the archives of images begin with.

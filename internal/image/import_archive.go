@@ -29,8 +29,8 @@ type archive struct {
 const maxArchiveEntries = 100_000
 
 // importArchive reads the images of a docker save archive or an OCI layout and
-// returns the id of the first.
-func (s *Store) importArchive(ctx context.Context, name string, r io.Reader, c compression, p *progress) (string, error) {
+// returns the first.
+func (s *Store) importArchive(ctx context.Context, name string, r io.Reader, c compression, p *progress) (*record, error) {
 	t := s.begin()
 	defer t.end()
 	a := &archive{
@@ -39,15 +39,15 @@ func (s *Store) importArchive(ctx context.Context, name string, r io.Reader, c c
 	}
 	z, err := decompress(r, c, s.limits)
 	if err != nil {
-		return "", plainError(err)
+		return nil, plainError(err)
 	}
 	defer z.Close()
 	if err := a.read(ctx, z, p); err != nil {
-		return "", plainError(err)
+		return nil, plainError(err)
 	}
 	found, err := a.images(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	var records []*record
 	names := make(map[string]string)
@@ -62,14 +62,14 @@ func (s *Store) importArchive(ctx context.Context, name string, r io.Reader, c c
 	if name != "" {
 		for _, r := range records[1:] {
 			if r.image.ID != records[0].image.ID {
-				return "", refuse("the archive holds %d images; a name can be given to one only", len(found)).
+				return nil, refuse("the archive holds %d images; a name can be given to one only", len(found)).
 					WithHint("leave the name out to import all under their own names")
 			}
 		}
 		names[name] = records[0].image.ID
 	}
 	p.say(api.Progress{Action: "syncing"})
-	return records[0].image.ID, t.commit(ctx, records, names)
+	return records[0], t.commit(ctx, records, names)
 }
 
 // read takes in the whole stream.

@@ -17,12 +17,12 @@ import (
 const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // importRootfs makes an image with one layer of a root file system.
-func (s *Store) importRootfs(ctx context.Context, name string, r io.Reader, p *progress) (string, error) {
+func (s *Store) importRootfs(ctx context.Context, name string, r io.Reader, p *progress) (*record, error) {
 	t := s.begin()
 	defer t.end()
 	u, err := t.addLayer(ctx, r, newBudget(s.limits), rootfs)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if u.dropped > 0 {
 		p.say(api.Progress{Action: fmt.Sprintf("left out %d device nodes of /dev", u.dropped)})
@@ -30,10 +30,10 @@ func (s *Store) importRootfs(ctx context.Context, name string, r io.Reader, p *p
 	cfg := rootfsConfig(u.shell, s.platform, u.newest)
 	rec, err := t.compose(cfg, []layer{u.layer}, "import of a root file system")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	p.say(api.Progress{Action: "syncing"})
-	return rec.image.ID, t.commit(ctx, []*record{rec}, named(name, rec.image.ID))
+	return rec, t.commit(ctx, []*record{rec}, named(name, rec.image.ID))
 }
 
 // rootfsConfig is the configuration of a root file system that brings none.

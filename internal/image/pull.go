@@ -49,7 +49,7 @@ func (s *Store) Pull(ctx context.Context, r api.PullRequest, report func(api.Pro
 	if err := p.tx.commit(ctx, []*record{rec}, named(local, rec.image.ID)); err != nil {
 		return api.Image{}, err
 	}
-	return s.Inspect(ctx, rec.image.ID)
+	return s.describeNew(rec), nil
 }
 
 func sameMachine(have string, want v1.Platform) bool {

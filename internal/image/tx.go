@@ -58,6 +58,8 @@ func (t *tx) end() {
 		if t.s.pins[p]--; t.s.pins[p] == 0 {
 			delete(t.s.pins, p)
 			delete(t.s.fresh, p)
+			// Its image may have been removed meanwhile.
+			t.made = append(t.made, t.s.blobPath(p), t.s.layerPath(p))
 		}
 	}
 	t.s.mu.Unlock()
