@@ -146,7 +146,7 @@ func (f *Fabric) readopt(m *member, ports []api.Port, left []nft.Published) ([]*
 		if there[rule] || rule.HostPort == 0 {
 			continue
 		}
-		if err := f.table.Publish(rule); err != nil && !errors.Is(err, unix.EEXIST) {
+		if err := f.table.Publish(rule); err != nil {
 			return out, err
 		}
 		out = append(out, f.hold(m, rule))

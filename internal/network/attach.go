@@ -189,7 +189,7 @@ func (f *Fabric) settleWarm(r Request, w *want) (*place, error) {
 		spare := p.ports[0].addr
 		err := f.choose(r, w)
 		if err == nil && (w.addr == prefer) {
-			err = p.readdress(w.addr)
+			err = f.readdress(p, w.addr)
 			f.free(w.segment, spare)
 		} else if err == nil {
 			// The address of the earlier life is taken; the spare one is as

@@ -28,6 +28,9 @@ type Fabric struct {
 	dns    *dns.Server
 	labels *labels
 
+	stop context.CancelFunc // ends work
+	work sync.WaitGroup
+
 	// setting keeps one change of networks or rules at a time. It is taken
 	// before mu.
 	setting sync.Mutex
@@ -77,6 +80,9 @@ func New(ctx context.Context, c Config) (*Fabric, error) {
 		return nil, errors.Join(err, f.dns.Close(), f.table.Close(), conn.Close())
 	}
 	f.warm = newWarm(f, f.segments[api.NetworkDefault], f.config.Ready)
+	repairing, stop := context.WithCancel(context.Background())
+	f.stop = stop
+	f.work.Go(func() { f.repair(repairing) })
 	return f, nil
 }
 
@@ -104,7 +110,7 @@ func (f *Fabric) Set(ctx context.Context, networks []api.Network) error {
 	f.mu.Lock()
 	gone := f.replace(wanted)
 	f.mu.Unlock()
-	if err := f.table.Set(f.ruleset()); err != nil {
+	if err := f.table.Set(f.rules()); err != nil {
 		return err
 	}
 	for _, s := range gone {
@@ -194,23 +200,15 @@ func (f *Fabric) replace(wanted map[string]*segment) []*segment {
 	return gone
 }
 
-// ruleset is what nftables should hold now.
-func (f *Fabric) ruleset() nft.Ruleset {
+// rules is what nftables should know of the networks now.
+func (f *Fabric) rules() []nft.Network {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var r nft.Ruleset
+	var out []nft.Network
 	for _, s := range f.segments {
-		r.Networks = append(r.Networks, s.rules())
+		out = append(out, s.rules())
 	}
-	for _, m := range f.members {
-		for _, p := range m.published {
-			r.Published = append(r.Published, p.rule)
-		}
-	}
-	for p := range f.left.published {
-		r.Published = append(r.Published, p)
-	}
-	return r
+	return out
 }
 
 // forward turns packet forwarding on, which the way out needs.
@@ -227,9 +225,34 @@ func (f *Fabric) forward() error {
 	return setSysctl(name, "1")
 }
 
+// Clear removes the bridges and rules, for a node that is to be as it was
+// before virga. It is refused while instances are attached; after it, only
+// Close may be called.
+func (f *Fabric) Clear() error {
+	f.setting.Lock()
+	defer f.setting.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.members {
+		if len(m.ports) > 0 {
+			return api.Errorf(api.CodeConflict, "instance %s is attached to network %s", m.name, m.ports[0].segment.name).
+				WithHint("remove the node's instances first")
+		}
+	}
+	f.stop()
+	err := f.table.Delete()
+	for _, s := range f.segments {
+		f.dns.Unlisten(s.key)
+		err = errors.Join(err, f.conn.Do(link.Delete(s.bridge)))
+	}
+	return err
+}
+
 // Close gives the ready sandboxes back and closes what is open. Instances keep
 // their networks.
 func (f *Fabric) Close() error {
+	f.stop()
+	f.work.Wait()
 	f.warm.close()
 	f.labels.close()
 	err := f.dns.Close()

@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -33,7 +34,7 @@ func newFabric(t testing.TB, c Config) *Fabric {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := f.Close(); err != nil {
+		if err := errors.Join(f.Clear(), f.Close()); err != nil {
 			t.Error(err)
 		}
 	})

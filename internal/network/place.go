@@ -107,6 +107,13 @@ func (f *Fabric) plug(p *place, inside *link.Conn, i int, w want) ([]link.Reques
 		return nil, err
 	}
 	p.ports = append(p.ports, port{segment: w.segment, addr: w.addr, link: v.Name})
+	outer, err := f.conn.ByName(v.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.conn.Do(link.Forward(outer.Index, mac)); err != nil {
+		return nil, err
+	}
 	l, err := inside.ByName(v.Peer)
 	if err != nil {
 		return nil, err
@@ -119,7 +126,7 @@ func (f *Fabric) plug(p *place, inside *link.Conn, i int, w want) ([]link.Reques
 }
 
 // readdress gives the only interface of a place another address.
-func (p *place) readdress(addr netip.Addr) error {
+func (f *Fabric) readdress(p *place, addr netip.Addr) error {
 	inside, err := link.Open(p.Net)
 	if err != nil {
 		return err
@@ -132,8 +139,9 @@ func (p *place) readdress(addr netip.Addr) error {
 	s, bits := p.ports[0].segment, p.ports[0].segment.subnet.Bits()
 	reqs := []link.Request{
 		link.DeleteAddress(l.Index, netip.PrefixFrom(p.ports[0].addr, bits)),
-		link.SetMAC(l.Index, insideMAC(addr)),
 		link.AddAddress(l.Index, netip.PrefixFrom(addr, bits)),
+		// Last, so that the new owner is announced.
+		link.SetMAC(l.Index, insideMAC(addr)),
 	}
 	if !s.spec.Internal {
 		reqs = append(reqs, link.AddDefaultRoute(l.Index, s.gateway, 0))
@@ -142,7 +150,7 @@ func (p *place) readdress(addr netip.Addr) error {
 		return fmt.Errorf("change address to %s: %w", addr, err)
 	}
 	p.ports[0].addr = addr
-	return nil
+	return f.conn.Do(link.Forward(l.Peer, insideMAC(addr)))
 }
 
 // discard lets a place go that nothing runs in: its links vanish with the
@@ -153,11 +161,12 @@ func (f *Fabric) discard(p *place) error {
 }
 
 // baseSysctls are what every instance's network begins with: ports below 1024
-// and ping need no privilege, and no IPv6 where the network has none.
+// and ping need no privilege, changes of addresses are announced, and no IPv6 where the network has none.
 func baseSysctls() error {
 	for _, s := range [][2]string{
 		{"net.ipv4.ip_unprivileged_port_start", "0"},
 		{"net.ipv4.ping_group_range", "0 2147483647"},
+		{"net.ipv4.conf.default.arp_notify", "1"},
 		{"net.ipv6.conf.default.disable_ipv6", "1"},
 	} {
 		// A kernel without IPv6 has no such setting.

@@ -17,11 +17,7 @@ type remains struct {
 // remains reads what there is before anything is changed.
 func (f *Fabric) remains() (remains, error) {
 	r := remains{published: map[nft.Published]struct{}{}, links: map[string]struct{}{}}
-	published, err := f.table.Published()
-	if err != nil {
-		return r, err
-	}
-	for _, p := range published {
+	for _, p := range f.table.Published() {
 		r.published[p] = struct{}{}
 	}
 	links, err := f.conn.List()
@@ -48,6 +44,21 @@ func (r remains) claimPorts(to netip.Addr) []nft.Published {
 		if p.To.Addr() == to {
 			out = append(out, p)
 			delete(r.published, p)
+		}
+	}
+	return out
+}
+
+// claimHostPorts takes the published ports that are about to be published
+// anew out of the remains.
+func (r remains) claimHostPorts(rules []nft.Published) []nft.Published {
+	var out []nft.Published
+	for p := range r.published {
+		for _, q := range rules {
+			if p.Protocol == q.Protocol && p.Host == q.Host && p.HostPort == q.HostPort {
+				out = append(out, p)
+				delete(r.published, p)
+			}
 		}
 	}
 	return out

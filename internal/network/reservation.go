@@ -52,7 +52,10 @@ func (f *Fabric) publish(r Request, ports []port) ([]*reservation, error) {
 	for _, b := range out {
 		rules = append(rules, b.rule)
 	}
-	if err := f.table.Publish(rules...); err != nil {
+	f.mu.Lock()
+	stale := f.left.claimHostPorts(rules)
+	f.mu.Unlock()
+	if err := errors.Join(f.table.Unpublish(stale...), f.table.Publish(rules...)); err != nil {
 		return nil, errors.Join(err, f.unpublish(out))
 	}
 	return out, nil

@@ -74,7 +74,8 @@ func SetMAC(index int, mac net.HardwareAddr) Request {
 // SetPort sets how a bridge treats the link of a name, which belongs to one.
 // Hairpin lets a frame leave by the port it came from, which a published port
 // used by its own instance needs where bridged frames pass the firewall.
-// Isolated ports do not reach each other.
+// Isolated ports do not reach each other. The bridge learns nothing from a
+// port: what it forwards there is said by Forward.
 func SetPort(name string, hairpin, isolated bool) Request {
 	r := nl.NewNetlinkRequest(unix.RTM_NEWLINK, 0)
 	r.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
@@ -84,6 +85,7 @@ func SetPort(name string, hairpin, isolated bool) Request {
 	data := info.AddRtAttr(nl.IFLA_INFO_SLAVE_DATA, nil)
 	data.AddRtAttr(nl.IFLA_BRPORT_MODE, flag(hairpin))
 	data.AddRtAttr(nl.IFLA_BRPORT_ISOLATED, flag(isolated))
+	data.AddRtAttr(nl.IFLA_BRPORT_LEARNING, flag(false))
 	r.AddData(info)
 	return Request{op: "set bridge port " + name, msg: r}
 }

@@ -1,12 +1,12 @@
 // Package nft keeps virga's nftables tables: address translation, the wall
 // between networks and published ports.
 //
-// A Ruleset says what is wanted; Table.Set replaces everything in one
-// transaction, so no packet sees half of it, and established connections go on
-// because conntrack is not touched. Rules are few and fixed: what varies
-// (bridges, subnets, published ports) are elements of sets and maps, so a
-// published port costs one element and a lookup stays O(1) however many there
-// are. Tables of other programs are neither read nor written.
+// Table.Set says what is wanted and replaces everything in one transaction, so
+// no packet sees half of it, and established connections go on because
+// conntrack is not touched. Rules are few and fixed: what varies (bridges,
+// subnets, published ports) are elements of sets and maps, so a published port
+// costs one element and a lookup stays O(1) however many there are. Tables of
+// other programs are neither read nor written.
 //
 //	chain        hook, priority           what it does
 //	guard        prerouting, -300         no packet from a bridge reaches the node's loopback

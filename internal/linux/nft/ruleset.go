@@ -1,14 +1,6 @@
 package nft
 
-import (
-	"net/netip"
-)
-
-// Ruleset is the whole of what virga wants of nftables.
-type Ruleset struct {
-	Networks  []Network
-	Published []Published
-}
+import "net/netip"
 
 // Network is one bridge.
 type Network struct {

@@ -2,6 +2,7 @@ package nft
 
 import (
 	"encoding/binary"
+	"iter"
 	"net/netip"
 
 	"github.com/google/nftables"
@@ -51,10 +52,10 @@ func (s sets) all() []*nftables.Set {
 }
 
 // elements computes the contents of every set.
-func (s sets) elements(r Ruleset) map[*nftables.Set][]nftables.SetElement {
+func (s sets) elements(networks []Network, published iter.Seq[Published]) map[*nftables.Set][]nftables.SetElement {
 	out := map[*nftables.Set][]nftables.SetElement{}
 	add := func(set *nftables.Set, e ...nftables.SetElement) { out[set] = append(out[set], e...) }
-	for _, n := range r.Networks {
+	for _, n := range networks {
 		name := ifname(n.Bridge)
 		add(s.bridges, nftables.SetElement{Key: name})
 		if n.Internal {
@@ -67,7 +68,7 @@ func (s sets) elements(r Ruleset) map[*nftables.Set][]nftables.SetElement {
 			add(s.subnets[version(p.Addr())], interval(p)...)
 		}
 	}
-	for _, p := range r.Published {
+	for p := range published {
 		set, e := s.published(p)
 		add(set, e)
 	}

@@ -3,10 +3,12 @@ package nft
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
 	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,39 +21,69 @@ const elementsPerMessage = 256
 type Table struct {
 	name string
 
-	mu   sync.Mutex
-	conn *nftables.Conn // +checklocks:mu
-	sets sets           // +checklocks:mu; as of the last Set
+	mu         sync.Mutex
+	conn       *nftables.Conn         // +checklocks:mu
+	gen        *netlink.Conn          // +checklocks:mu
+	sets       sets                   // +checklocks:mu; as of the last Set
+	networks   []Network              // +checklocks:mu; as of the last Set
+	published  map[Published]struct{} // +checklocks:mu
+	generation uint32                 // +checklocks:mu; when the table was last seen to be right
 }
 
 // Open connects to the netfilter of the caller's network namespace. It changes
-// nothing.
+// nothing; ports that an earlier daemon published stay published.
 func Open(name string) (*Table, error) {
 	c, err := nftables.New(nftables.AsLasting())
 	if err != nil {
 		return nil, fmt.Errorf("open nftables: %w", err)
 	}
-	return &Table{name: name, conn: c}, nil
+	g, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open nftables: %w", err), c.CloseLasting())
+	}
+	t := &Table{name: name, conn: c, gen: g, published: map[Published]struct{}{}}
+	t.sets = newSets(t.table())
+	there, err := t.read()
+	if err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	for _, p := range there {
+		t.published[p] = struct{}{}
+	}
+	return t, nil
 }
 
-// Close closes the socket and leaves the table as it is.
+// Close closes the sockets and leaves the table as it is.
 func (t *Table) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.conn.CloseLasting()
+	return errors.Join(t.conn.CloseLasting(), t.gen.Close())
 }
 
-// Set makes the table what r says, in one transaction.
-func (t *Table) Set(r Ruleset) error {
+func (t *Table) table() *nftables.Table {
+	return &nftables.Table{Name: t.name, Family: nftables.TableFamilyINet}
+}
+
+// Set makes the networks those given, in one transaction; published ports stay.
+// Safe to repeat.
+func (t *Table) Set(networks []Network) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	table := &nftables.Table{Name: t.name, Family: nftables.TableFamilyINet}
+	t.networks = slices.Clone(networks)
+	return t.write()
+}
+
+// write replaces the whole table.
+//
+// +checklocks:t.mu
+func (t *Table) write() error {
+	table := t.table()
 	// Adding before deleting makes the delete succeed when there is none.
 	t.conn.AddTable(table)
 	t.conn.DelTable(table)
 	t.conn.AddTable(table)
 	s := newSets(table)
-	elements := s.elements(r)
+	elements := s.elements(t.networks, maps.Keys(t.published))
 	for _, set := range s.all() {
 		if err := t.conn.AddSet(set, nil); err != nil {
 			return fmt.Errorf("add nftables set %s: %w", set.Name, err)
@@ -75,29 +107,50 @@ func (t *Table) Set(r Ruleset) error {
 	return nil
 }
 
-// Publish adds ports; Set must have been called. A port that is published
-// already is an error.
+// Publish adds ports; one that is published already is left as it is. Set must
+// have been called.
 func (t *Table) Publish(ports ...Published) error {
-	return t.change("publish", ports, t.conn.SetAddElements)
-}
-
-// Unpublish takes ports back; one that is not published is no error.
-func (t *Table) Unpublish(ports ...Published) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var fresh []Published
 	for _, p := range ports {
-		err := t.change("unpublish", []Published{p}, t.conn.SetDeleteElements)
-		if err != nil && !errors.Is(err, unix.ENOENT) {
-			return err
+		if _, ok := t.published[p]; !ok {
+			fresh = append(fresh, p)
 		}
+	}
+	if err := t.change("publish", fresh, t.conn.SetAddElements); err != nil {
+		return err
+	}
+	for _, p := range fresh {
+		t.published[p] = struct{}{}
 	}
 	return nil
 }
 
+// Unpublish takes ports back; one that is not published is no error.
+func (t *Table) Unpublish(ports ...Published) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var known []Published
+	for _, p := range ports {
+		if _, ok := t.published[p]; ok {
+			known = append(known, p)
+			delete(t.published, p)
+		}
+	}
+	err := t.change("unpublish", known, t.conn.SetDeleteElements)
+	if errors.Is(err, unix.ENOENT) {
+		// Someone flushed the table: what is wanted now is without them.
+		return t.write()
+	}
+	return err
+}
+
+// +checklocks:t.mu
 func (t *Table) change(op string, ports []Published, f func(*nftables.Set, []nftables.SetElement) error) error {
 	if len(ports) == 0 {
 		return nil
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	for _, p := range ports {
 		set, e := t.sets.published(p)
 		if err := f(set, []nftables.SetElement{e}); err != nil {
@@ -110,44 +163,22 @@ func (t *Table) change(op string, ports []Published, f func(*nftables.Set, []nft
 	return nil
 }
 
-// Published lists the ports that the table publishes now, whoever put them
-// there; none when there is no table.
-func (t *Table) Published() ([]Published, error) {
+// Published lists the ports that are published.
+func (t *Table) Published() []Published {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, err := t.conn.ListTableOfFamily(t.name, nftables.TableFamilyINet); err != nil {
-		if errors.Is(err, unix.ENOENT) {
-			return nil, nil
-		}
-		return nil, fmt.Errorf("find nftables table %s: %w", t.name, err)
-	}
-	s := newSets(&nftables.Table{Name: t.name, Family: nftables.TableFamilyINet})
-	var out []Published
-	for v := range 2 {
-		for exact, m := range []*nftables.Set{s.ports[v], s.exact[v]} {
-			elements, err := t.conn.GetSetElements(m)
-			if err != nil {
-				return nil, fmt.Errorf("list nftables map %s: %w", m.Name, err)
-			}
-			for _, e := range elements {
-				if p, ok := parsePublished(e, v == 1, exact == 1); ok {
-					out = append(out, p)
-				}
-			}
-		}
-	}
-	return out, nil
+	return slices.Collect(maps.Keys(t.published))
 }
 
 // Delete removes the table; one that is gone is no error.
 func (t *Table) Delete() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	table := &nftables.Table{Name: t.name, Family: nftables.TableFamilyINet}
-	t.conn.AddTable(table)
-	t.conn.DelTable(table)
+	t.conn.AddTable(t.table())
+	t.conn.DelTable(t.table())
 	if err := t.conn.Flush(); err != nil {
 		return fmt.Errorf("delete nftables table %s: %w", t.name, err)
 	}
+	clear(t.published)
 	return nil
 }

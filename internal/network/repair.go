@@ -1,0 +1,29 @@
+package network
+
+import (
+	"context"
+	"time"
+)
+
+// repairEvery is how often the rules are compared with what they should be.
+const repairEvery = 3 * time.Second
+
+// repair puts rules back that another program has flushed, until ctx ends.
+func (f *Fabric) repair(ctx context.Context) {
+	tick := time.NewTicker(repairEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		repaired, err := f.table.Repair()
+		switch {
+		case err != nil:
+			f.config.Log.Error("rules cannot be repaired", "table", f.config.Table, "err", err)
+		case repaired:
+			f.config.Log.Warn("another program changed the rules: put back", "table", f.config.Table)
+		}
+	}
+}
