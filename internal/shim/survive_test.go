@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -155,7 +156,7 @@ func TestSupervisorIsReplacedOnlyWhenIdle(t *testing.T) {
 func TestMemory(t *testing.T) {
 	c, cfg := supervisor(t)
 	const n = 200
-	var took time.Duration
+	took := make([]time.Duration, 0, n)
 	for i := range n {
 		start := script(t, fmt.Sprint(i), "exec sleep 1000")
 		start.Log = filepath.Join(cfg.Dir, fmt.Sprint(i, ".log"))
@@ -163,7 +164,7 @@ func TestMemory(t *testing.T) {
 		if _, err := c.Start(t.Context(), start, nil); err != nil {
 			t.Fatal(err)
 		}
-		took += time.Since(began)
+		took = append(took, time.Since(began))
 	}
 	smaps, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", c.Info().PID))
 	if err != nil {
@@ -172,7 +173,8 @@ func TestMemory(t *testing.T) {
 	for line := range strings.Lines(string(smaps)) {
 		var kb int
 		if _, err := fmt.Sscanf(line, "Pss: %d kB", &kb); err == nil {
-			t.Logf("%d processes: PSS %d kB, %d kB each; a start took %v", n, kb, kb/n, took/n)
+			slices.Sort(took)
+			t.Logf("%d processes: PSS %d kB, %d kB each; a start took %v, at best %v", n, kb, kb/n, took[n/2], took[0])
 			if kb/n > 100 {
 				t.Errorf("the supervisor takes %d kB for a process, want at most 100", kb/n)
 			}

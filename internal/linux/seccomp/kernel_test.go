@@ -3,6 +3,7 @@ package seccomp
 import (
 	"errors"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -61,8 +62,7 @@ func TestKernelTakesTheDefaultFilter(t *testing.T) {
 }
 
 func BenchmarkLoad(b *testing.B) {
-	var with, bare time.Duration
-	n := 0
+	var with, bare []time.Duration
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		b.Fatal(err)
@@ -80,18 +80,20 @@ func BenchmarkLoad(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		with += took
+		with = append(with, took)
 		began := time.Now()
 		pid, err := launch.Run(p, []int{fd, fd, fd})
-		bare += time.Since(began)
+		bare = append(bare, time.Since(began))
 		if err != nil {
 			b.Fatal(err)
 		}
 		_, _ = syscall.Wait4(pid, nil, 0, nil)
-		n++
 	}
-	b.ReportMetric(float64((with-bare).Microseconds())/float64(n), "µs/load")
-	b.ReportMetric(float64(bare.Microseconds())/float64(n), "µs/bare")
+	slices.Sort(with)
+	slices.Sort(bare)
+	mid := len(with) / 2
+	b.ReportMetric(float64((with[mid] - bare[mid]).Microseconds()), "load-µs")
+	b.ReportMetric(float64((with[0] - bare[0]).Microseconds()), "load-best-µs")
 }
 
 func BenchmarkCompile(b *testing.B) {
