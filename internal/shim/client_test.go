@@ -292,10 +292,9 @@ func TestTerminal(t *testing.T) {
 	if err := s.Resize(100, 40); err != nil {
 		t.Fatal(err)
 	}
-	// The trap runs when the read returns.
-	if _, err := s.Write([]byte("\n")); err != nil {
-		t.Fatal(err)
-	}
+	// Some shells run the trap when the read returns, others at once, and are
+	// gone by now.
+	_, _ = s.Write([]byte("\n"))
 	rest, _ := output(t, s)
 	got = strings.ReplaceAll(got+rest, "\r", "")
 	for _, want := range []string{"30 90\n", "terminal\n", "40 100\n"} {
