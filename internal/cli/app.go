@@ -109,6 +109,7 @@ func (a *App) root(groups []group) *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
+	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
 	f := root.PersistentFlags()
 	f.StringVar(&a.socket, "socket", "", "daemon's `socket` (default $VIRGA_SOCKET, else "+api.DefaultSocket+")")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"text/template"
+	"unicode"
 
 	"github.com/spf13/pflag"
 	"github.com/virga-cloud/virga/api"
@@ -106,8 +107,12 @@ func (l listing[R]) template(out io.Writer, format string) error {
 		for _, c := range l.columns {
 			heads[c.key] = c.header
 		}
-		// Fields without a column head themselves.
-		if t.Option("missingkey=zero").Execute(w, heads) != nil {
+		for _, name := range fields(text) {
+			if heads[name] == "" {
+				heads[name] = strings.ToUpper(name)
+			}
+		}
+		if t.Execute(w, heads) != nil { // what is more than a field heads itself
 			io.WriteString(w, text)
 		}
 		io.WriteString(w, "\n")
@@ -119,6 +124,19 @@ func (l listing[R]) template(out io.Writer, format string) error {
 		io.WriteString(w, "\n")
 	}
 	return w.Flush()
+}
+
+// fields are the names that a template takes of its data: what follows a dot.
+func fields(text string) []string {
+	var names []string
+	for part := range strings.SplitSeq(text, ".") {
+		end := strings.IndexFunc(part, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+		if end < 0 {
+			end = len(part)
+		}
+		names = append(names, part[:end])
+	}
+	return names[1:]
 }
 
 // parseTemplate reads a --format. \t and \n stand for a tab and a line break,

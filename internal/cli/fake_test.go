@@ -1,0 +1,190 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/virga-cloud/virga/api"
+)
+
+// fakeAPI is a daemon with fixed objects. It keeps what it was asked.
+type fakeAPI struct {
+	t         *testing.T
+	socket    string
+	instances []api.Instance
+	images    []api.Image
+	// session plays the daemon's part of an attach or exec.
+	session func(ctx context.Context, c *websocket.Conn)
+
+	mu    sync.Mutex
+	calls []string // "METHOD path?query body"
+	specs []api.CreateRequest
+	conns int
+}
+
+// epoch is the present of all tests.
+var epoch = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+func newFake(t *testing.T) *fakeAPI {
+	f := &fakeAPI{t: t, socket: filepath.Join(t.TempDir(), "s")}
+	l, err := net.Listen("unix", f.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: f, ConnState: func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			f.mu.Lock()
+			f.conns++
+			f.mu.Unlock()
+		}
+	}}}
+	s.Start()
+	t.Cleanup(s.Close)
+	return f
+}
+
+// virga runs a command against the fake.
+func (f *fakeAPI) virga(in string, args ...string) (status int, out, errs string) {
+	f.t.Helper()
+	var o, e bytes.Buffer
+	a := &App{In: strings.NewReader(in), Out: &o, Err: &e, Version: "1.2.3", Env: f.env}
+	status = a.Run(f.t.Context(), args)
+	return status, o.String(), e.String()
+}
+
+func (f *fakeAPI) env(name string) (string, bool) {
+	v, ok := map[string]string{"VIRGA_SOCKET": f.socket, "HOME": "/nonexistent", "OWN": "value"}[name]
+	return v, ok
+}
+
+func (f *fakeAPI) called() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return strings.Join(f.calls, "\n")
+}
+
+func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := strings.TrimPrefix(r.URL.Path, "/v1")
+	call := r.Method + " " + strings.TrimPrefix(r.URL.RequestURI(), "/v1")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case strings.HasSuffix(path, "/attach"), strings.HasSuffix(path, "/exec") && r.Method == "GET":
+		f.calls = append(f.calls, call)
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			f.t.Error(err)
+			return
+		}
+		f.mu.Unlock()
+		defer f.mu.Lock()
+		f.session(r.Context(), c)
+		_ = c.Close(websocket.StatusNormalClosure, "")
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		f.t.Error(err)
+	}
+	f.calls = append(f.calls, strings.TrimSpace(call+" "+string(body)))
+	answer := func(v any) { _ = json.NewEncoder(w).Encode(v) }
+	problem := func(e *api.Error) {
+		w.WriteHeader(e.Code.HTTPStatus())
+		answer(map[string]any{"code": e.Code, "detail": e.Message, "hint": e.Hint, "field": e.Field})
+	}
+	switch {
+	case path == "/instances" && r.Method == "GET":
+		answer(f.instances)
+	case path == "/instances":
+		var req api.CreateRequest
+		if err := json.Unmarshal(body, &req); err != nil {
+			f.t.Error(err)
+		}
+		if !f.hasImage(req.Spec.Image) {
+			problem(api.Errorf(api.CodeNotFound, "no image %q on this node", req.Spec.Image).InField("spec.image"))
+			return
+		}
+		f.specs = append(f.specs, req)
+		w.WriteHeader(http.StatusCreated)
+		answer(api.Instance{Meta: api.Meta{ID: "abcdefghijklmnop", Name: "fresh"}, Spec: req.Spec})
+	case path == "/images":
+		answer(f.images)
+	case path == "/images/pull":
+		var req api.PullRequest
+		if err := json.Unmarshal(body, &req); err != nil {
+			f.t.Error(err)
+		}
+		f.images = append(f.images, api.Image{Names: []string{req.Reference}})
+		_, _ = io.WriteString(w, "data: {\"id\":\"l1\",\"action\":\"downloading\",\"total\":2048}\n\n"+
+			"data: {\"id\":\"l1\",\"action\":\"done\"}\n\ndata: {\"action\":\"done\",\"image\":{\"id\":\"sha256:1\"}}\n\n")
+	case strings.HasSuffix(path, "/logs"):
+		for _, l := range []api.LogLine{
+			{Time: "2026-01-02T12:00:00Z", Stream: "stdout", Text: "par", Partial: true},
+			{Time: "2026-01-02T12:00:01Z", Stream: "stdout", Text: "tial"},
+			{Time: "2026-01-02T12:00:02Z", Stream: "stderr", Text: "oops"},
+		} {
+			b, _ := json.Marshal(l)
+			_, _ = io.WriteString(w, "data: "+string(b)+"\n\n")
+		}
+	case strings.HasPrefix(path, "/instances/"):
+		name, verb, _ := strings.Cut(strings.TrimPrefix(path, "/instances/"), "/")
+		for _, i := range f.instances {
+			if i.Name == name || strings.HasPrefix(i.ID, name) {
+				if verb == "" && r.Method == "GET" {
+					answer(i)
+				}
+				if verb == "wait" {
+					answer(map[string]int{"exitCode": 3})
+				}
+				return
+			}
+		}
+		problem(api.Errorf(api.CodeNotFound, "no instance %q", name).WithHint("look"))
+	default:
+		problem(api.Errorf(api.CodeNotFound, "no %s", path))
+	}
+}
+
+func (f *fakeAPI) hasImage(name string) bool {
+	for _, i := range f.images {
+		if len(i.Names) > 0 && i.Names[0] == name {
+			return true
+		}
+	}
+	return false
+}
+
+// sendOutput, sendControl and expect are steps of a session.
+func sendOutput(ctx context.Context, c *websocket.Conn, s api.Stream, text string) {
+	_ = c.Write(ctx, websocket.MessageBinary, append([]byte{byte(s)}, text...))
+}
+
+func sendControl(ctx context.Context, c *websocket.Conn, m api.SessionControl) {
+	b, _ := json.Marshal(m)
+	_ = c.Write(ctx, websocket.MessageText, b)
+}
+
+// readInput gathers standard input until it is closed.
+func readInput(ctx context.Context, c *websocket.Conn) string {
+	var in strings.Builder
+	for {
+		kind, b, err := c.Read(ctx)
+		if err != nil || kind == websocket.MessageBinary && len(b) == 1 {
+			return in.String()
+		}
+		if kind == websocket.MessageBinary {
+			in.Write(b[1:])
+		}
+	}
+}
