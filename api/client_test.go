@@ -152,6 +152,7 @@ func TestClientStreamEndsWithContext(t *testing.T) {
 		<-r.Context().Done()
 	})
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var last error
 	for _, err := range c.Events(ctx, 0, true) {
 		last = err
