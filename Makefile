@@ -6,10 +6,12 @@ MAKEFLAGS += --no-builtin-rules
 
 GO       ?= go
 export CGO_ENABLED := 0
+# The same flags for building and testing, so that both share one cache.
+export GOFLAGS := $(GOFLAGS) -trimpath
 MODULE   := github.com/virga-cloud/virga
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-STRIP    := -trimpath -ldflags '-s -w'
-STAMPED  := -trimpath -ldflags '-s -w -X $(MODULE)/internal/version.Version=$(VERSION)'
+STRIP    := -ldflags '-s -w'
+STAMPED  := -ldflags '-s -w -X $(MODULE)/internal/version.Version=$(VERSION)'
 # What a binary may depend on; Go itself decides what is really out of date.
 SOURCES  := $(shell find api cmd internal -name '*.go' -not -name '*_test.go' 2>/dev/null) \
             $(shell find cmd internal -name '*.s' 2>/dev/null) go.mod go.sum
