@@ -78,6 +78,14 @@ func insideMAC(ip netip.Addr) net.HardwareAddr { return macOf(0x02, ip) }
 // outsideMAC is that of the node's end of the link.
 func outsideMAC(ip netip.Addr) net.HardwareAddr { return macOf(0xfe, ip) }
 
+// addressOf is the address that an outside hardware address goes with.
+func addressOf(mac net.HardwareAddr) (netip.Addr, bool) {
+	if len(mac) != 6 || mac[0] != 0xfe || mac[1] != 0x76 {
+		return netip.Addr{}, false
+	}
+	return netip.AddrFrom4([4]byte(mac[2:])), true
+}
+
 func macOf(first byte, ip netip.Addr) net.HardwareAddr {
 	b := ip.As4()
 	return net.HardwareAddr{first, 0x76, b[0], b[1], b[2], b[3]}

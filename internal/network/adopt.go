@@ -32,6 +32,7 @@ func (f *Fabric) Adopt(ctx context.Context, r Request, have []api.AddressOn, por
 	for _, p := range m.ports {
 		p.segment.free.claim(p.addr)
 		delete(f.left.links, p.link)
+		delete(f.left.places, leftAt{p.segment, p.addr})
 		left = append(left, f.left.claimPorts(p.addr)...)
 	}
 	f.mu.Unlock()

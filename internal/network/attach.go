@@ -209,22 +209,45 @@ func (f *Fabric) settleWarm(r Request, w *want) (*place, error) {
 
 // choose claims the address asked for, else that of the earlier life, else any.
 func (f *Fabric) choose(r Request, w *want) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if w.addr.IsValid() {
-		if w.segment.free.claim(w.addr) {
+		if f.claim(w.segment, w.addr) {
 			return nil
 		}
 		return api.Errorf(api.CodeConflict, "address %s of network %s is taken", w.addr, w.segment.name).
 			WithHint("leave the address out to get a free one")
 	}
-	if k := kept(r, w.segment); k.IsValid() && w.segment.free.claim(k) {
+	if k := kept(r, w.segment); k.IsValid() && f.claim(w.segment, k) {
 		w.addr = k
 		return nil
 	}
 	var err error
-	w.addr, err = w.segment.free.take()
+	w.addr, err = f.address(w.segment)
 	return err
+}
+
+// claim takes a certain address, also from a ready place or from what an
+// earlier daemon left and is gone by now.
+func (f *Fabric) claim(s *segment, a netip.Addr) bool {
+	f.mu.Lock()
+	ok := s.free.claim(a)
+	_, left := f.left.places[leftAt{s, a}]
+	f.mu.Unlock()
+	switch {
+	case ok:
+		return true
+	case left:
+		links, err := f.conn.List()
+		if err != nil {
+			return false
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.vacate(links)
+		return s.free.claim(a)
+	case s == f.warm.segment:
+		return f.warm.evict(a)
+	}
+	return false
 }
 
 // kept is the address of an earlier life on s, or the zero value.

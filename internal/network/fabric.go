@@ -100,6 +100,9 @@ func (f *Fabric) Set(ctx context.Context, networks []api.Network) error {
 		if err := s.up(f.conn); err != nil {
 			return fmt.Errorf("network %s: %w", s.name, err)
 		}
+		if err := f.occupy(s); err != nil {
+			return fmt.Errorf("network %s: %w", s.name, err)
+		}
 	}
 	if err := f.forward(); err != nil {
 		return err

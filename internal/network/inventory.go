@@ -28,6 +28,7 @@ func (f *Fabric) Resources(ctx context.Context) ([]api.Resource, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.vacate(links)
 	owners := map[string]string{}
 	out := []api.Resource{{Kind: kindRule, Name: f.config.Table, Owner: ownerNode}}
 	for _, m := range f.members {

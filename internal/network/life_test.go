@@ -99,9 +99,12 @@ func TestInstancesOutliveTheDaemon(t *testing.T) {
 	if _, err := f.Attach(ctx, late); api.CodeOf(err) != api.CodeConflict {
 		t.Errorf("its port is free: %v", err)
 	}
-	other := attach(t, f, request("other"))
-	if other.Addresses[0].Address == a.Addresses[0].Address {
-		t.Errorf("its address was given to another")
+	waitReady(t, f)
+	for i := range 20 {
+		other := attach(t, f, request(fmt.Sprint("other", i)))
+		if other.Addresses[0].Address == a.Addresses[0].Address {
+			t.Errorf("its address was given to another")
+		}
 	}
 	// The links that the first daemon kept ready vanish with it, a little later.
 	eventually(t, "every resource has an owner", func() bool {
@@ -168,6 +171,15 @@ func TestStaticAddress(t *testing.T) {
 	r.Instance = "idb"
 	if _, err := f.Attach(context.Background(), r); api.CodeOf(err) != api.CodeConflict {
 		t.Errorf("taken address: %v", err)
+	}
+	waitReady(t, f)
+	f.warm.mu.Lock()
+	ready := f.warm.ready[0].ports[0].addr
+	f.warm.mu.Unlock()
+	p := request("p")
+	p.UserNS, p.Networks = false, []api.Attachment{{Network: "default", Address: ready.String()}}
+	if got := attach(t, f, p).Addresses[0].Address; got != ready {
+		t.Errorf("address of a ready sandbox: got %s, want %s", got, ready)
 	}
 	for _, bad := range []string{"10.91.0.1", "10.92.0.1", "10.91.0.255", "x"} {
 		r.Networks[0].Address = bad

@@ -150,7 +150,7 @@ func (f *Fabric) readdress(p *place, addr netip.Addr) error {
 		return fmt.Errorf("change address to %s: %w", addr, err)
 	}
 	p.ports[0].addr = addr
-	return f.conn.Do(link.Forward(l.Peer, insideMAC(addr)))
+	return f.conn.Do(link.SetMAC(l.Peer, outsideMAC(addr)), link.Forward(l.Peer, insideMAC(addr)))
 }
 
 // discard lets a place go that nothing runs in: its links vanish with the

@@ -2,6 +2,7 @@ package network
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 )
 
@@ -47,6 +48,25 @@ func (w *warm) take(prefer netip.Addr) *place {
 	p := w.ready[last]
 	w.ready = w.ready[:last]
 	return p
+}
+
+// evict lets the ready place that has an address go; the address is then the
+// caller's. False when there is none.
+func (w *warm) evict(addr netip.Addr) bool {
+	w.mu.Lock()
+	i := slices.IndexFunc(w.ready, func(p *place) bool { return p.ports[0].addr == addr })
+	if i < 0 {
+		w.mu.Unlock()
+		return false
+	}
+	p := w.ready[i]
+	w.ready = slices.Delete(w.ready, i, i+1)
+	w.mu.Unlock()
+	w.refill()
+	if err := w.f.discard(p); err != nil {
+		w.f.config.Log.Warn("ready sandbox was not closed", "err", err)
+	}
+	return true
 }
 
 func (w *warm) refill() {
