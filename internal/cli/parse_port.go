@@ -36,6 +36,9 @@ func parsePorts(s string) ([]api.Port, error) {
 		return nil, bad("the instance's port is not a number from 1 to 65535, nor a range")
 	}
 	hostFrom, hostTo := 0, 0
+	if host == "0" {
+		host = "" // any free one, as without it
+	}
 	if host != "" {
 		if hostFrom, hostTo, ok = parsePortRange(host); !ok {
 			return nil, bad("the host's port is not a number from 1 to 65535, nor a range")

@@ -36,7 +36,7 @@ func Ensure(ctx context.Context, c Config) (*Client, error) {
 	if !filepath.IsAbs(c.Dir) {
 		return nil, fmt.Errorf("directory of the supervisor %q is not absolute", c.Dir)
 	}
-	binary, err := install(c)
+	binary, err := Install(c)
 	if err != nil {
 		return nil, err
 	}
@@ -71,9 +71,9 @@ func Ensure(ctx context.Context, c Config) (*Client, error) {
 	return client, err
 }
 
-// install puts the binary into the directory under a name that tells its
+// Install puts the binary into the directory under a name that tells its
 // contents, so that one in use is never written to.
-func install(c Config) (string, error) {
+func Install(c Config) (string, error) {
 	body, err := embed.Binary()
 	if c.Binary != "" {
 		body, err = os.ReadFile(c.Binary)
