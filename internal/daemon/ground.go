@@ -18,12 +18,13 @@ import (
 
 // ground is what instances stand on, and what goes on without the daemon.
 type ground struct {
+	runDir  string
 	network *network.Fabric
 	engine  *container.Engine
 }
 
 func newGround(ctx context.Context, c config.Config, log *slog.Logger) (_ *ground, err error) {
-	g := &ground{}
+	g := &ground{runDir: c.RunDir}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, g.close())
@@ -102,5 +103,10 @@ func (g *ground) close() error {
 	if err != nil || len(lives) > 0 {
 		return errors.Join(err, g.engine.Close(), g.network.Close())
 	}
-	return errors.Join(g.engine.Dissolve(ctx), g.network.Dissolve())
+	err = errors.Join(g.engine.Dissolve(ctx), g.network.Dissolve())
+	if err == nil {
+		err = errors.Join(os.RemoveAll(filepath.Join(g.runDir, "shim")), os.RemoveAll(filepath.Join(g.runDir, "resolv.conf")))
+		_ = os.Remove(g.runDir) // unless something else is in it
+	}
+	return err
 }

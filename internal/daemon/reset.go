@@ -49,11 +49,7 @@ func Reset(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
 			return fmt.Errorf("empty the data directory: %w", err)
 		}
 	}
-	if err := os.RemoveAll(filepath.Join(c.RunDir, "shim")); err != nil {
-		return fmt.Errorf("empty the run directory: %w", err)
-	}
 	_ = os.Remove(c.Socket)
-	_ = os.Remove(filepath.Join(c.RunDir, "resolv.conf"))
 	_ = os.Remove(c.RunDir)  // unless something else is in it
 	_ = os.Remove(c.DataDir) // likewise
 	log.Info("reset", "dataDir", c.DataDir)
