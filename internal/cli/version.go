@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -16,32 +17,33 @@ type versions struct {
 }
 
 func versionCommand(a *App) *cobra.Command {
-	var daemon, asJSON bool
+	var client, asJSON bool
 	cmd := &cobra.Command{
 		Use:     "version [flags]",
-		Short:   "Show the version of the command, and of the daemon with --daemon",
-		Example: "  virga version\n  virga version --daemon --json",
+		Short:   "Show the versions of the command and of the daemon",
+		Example: "  virga version\n  virga version --client --json",
 		Args:    arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := versions{Client: a.Version, Go: runtime.Version()}
-			if daemon {
+			var unreachable error
+			if !client {
 				d, err := a.api().Version(cmd.Context())
-				if err != nil {
-					return err
+				if err == nil {
+					v.Daemon = &d
 				}
-				v.Daemon = &d
+				unreachable = err
 			}
 			if asJSON {
-				return printJSON(a.Out, v)
+				return errors.Join(printJSON(a.Out, v), unreachable)
 			}
 			fmt.Fprintf(a.Out, "virga %s (%s)\n", v.Client, v.Go)
 			if v.Daemon != nil {
 				fmt.Fprintf(a.Out, "daemon %s (API %s)\n", v.Daemon.Version, v.Daemon.API)
 			}
-			return nil
+			return unreachable
 		},
 	}
-	cmd.Flags().BoolVar(&daemon, "daemon", false, "ask the daemon for its version too")
+	cmd.Flags().BoolVar(&client, "client", false, "do not ask the daemon")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,6 +17,7 @@ import (
 	"github.com/virga-cloud/virga/internal/control/event"
 	"github.com/virga-cloud/virga/internal/control/store"
 	"github.com/virga-cloud/virga/internal/image"
+	"github.com/virga-cloud/virga/internal/linux/probe"
 	"github.com/virga-cloud/virga/internal/node"
 	"github.com/virga-cloud/virga/internal/server"
 	"github.com/virga-cloud/virga/internal/version"
@@ -79,7 +81,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 	d.node = node.New(node.Config{
 		Name: d.name, Version: version.Version, DataDir: c.DataDir, Volumes: volumes,
 		Store: d.store, Engine: d.ground.engine, Images: d.images, Network: d.ground.network,
-		Logs: readLog, Features: features(), Record: d.events.Append, Log: log,
+		Logs: readLog, Features: sync.OnceValue(func() []api.Feature { return probe.Features(c.DataDir) }), Record: d.events.Append, Log: log,
 	})
 	info, err := d.node.Info(ctx)
 	if err != nil {
@@ -156,5 +158,3 @@ func (d *Daemon) imagesInUse() map[string]int {
 }
 
 var _ server.Node = (*node.Agent)(nil)
-
-func features() func() []api.Feature { return func() []api.Feature { return nil } }

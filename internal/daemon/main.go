@@ -28,19 +28,18 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		args = args[1:]
 	}
 	set := flag.NewFlagSet("virgad", flag.ContinueOnError)
-	set.SetOutput(stderr)
-	set.Usage = func() {
-		fmt.Fprint(stderr, usage)
-		set.PrintDefaults()
-	}
+	set.SetOutput(io.Discard)
 	file := set.String("config", "", "Configuration file (default "+config.DefaultFile+" when it exists)")
 	showVersion := set.Bool("version", false, "Print the version and exit")
 	flags := config.Flags(set)
 	switch err := set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		set.SetOutput(stdout)
+		set.PrintDefaults()
 		return 0
 	case err != nil:
-		return 2
+		return fail(stderr, api.Errorf(api.CodeInvalid, "%v", err).WithHint("virgad --help lists the flags"))
 	case *showVersion:
 		fmt.Fprintln(stdout, version.Version)
 		return 0

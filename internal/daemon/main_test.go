@@ -31,9 +31,9 @@ func TestMainRefuses(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			var out, errs bytes.Buffer
-			if code := Main(tt.args, &out, &errs); code != tt.code || !strings.Contains(errs.String(), tt.want) {
-				t.Errorf("status %d, %s", code, errs.String())
+			var out bytes.Buffer
+			if code := Main(tt.args, &out, &out); code != tt.code || !strings.Contains(out.String(), tt.want) {
+				t.Errorf("status %d, %s", code, out.String())
 			}
 		})
 	}
