@@ -10,8 +10,6 @@ import (
 
 	"github.com/virga-cloud/virga/internal/config"
 	"github.com/virga-cloud/virga/internal/engine/container"
-	"github.com/virga-cloud/virga/internal/linux/caps"
-	"github.com/virga-cloud/virga/internal/linux/seccomp"
 	"github.com/virga-cloud/virga/internal/network"
 	"github.com/virga-cloud/virga/internal/shim"
 )
@@ -54,24 +52,11 @@ func newGround(ctx context.Context, c config.Config, log *slog.Logger) (_ *groun
 	if g.engine, err = container.New(ctx, container.Config{
 		Instances: filepath.Join(c.DataDir, "instances"), Trash: filepath.Join(c.DataDir, "trash"), Cgroup: c.Cgroup, Init: init,
 		LogSize: c.LogSize, LogFiles: c.LogKeep + 1, Log: log,
-		Seccomp: seccompFilter(),
 		Connect: func(ctx context.Context) (*shim.Client, error) { return shim.Ensure(ctx, supervisor) },
 	}); err != nil {
 		return nil, fmt.Errorf("start the container engine: %w", err)
 	}
 	return g, nil
-}
-
-// seccompFilter compiles profiles, each once.
-func seccompFilter() func(profile string, held caps.Set) ([]byte, error) {
-	cache := &seccomp.Cache{}
-	return func(profile string, held caps.Set) ([]byte, error) {
-		f, err := cache.Filter(profile, held.Names())
-		if f == nil {
-			return nil, err
-		}
-		return f.Program, err
-	}
 }
 
 // resolvConf is the file that names the name servers to forward to: the host's
