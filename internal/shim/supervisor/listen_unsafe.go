@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +22,7 @@ type Listener struct {
 	lock *os.File
 	path string
 	uid  int
+	once sync.Once
 }
 
 // Listen makes the socket shim.sock in dir. A lock file says whose it is, so
@@ -97,7 +99,9 @@ func (l *Listener) Accept() (*wire.Conn, error) {
 
 // Close removes the socket and lets another supervisor take the directory.
 func (l *Listener) Close() {
-	_ = os.Remove(l.path)
-	l.f.Close()
-	l.lock.Close()
+	l.once.Do(func() {
+		_ = os.Remove(l.path)
+		l.f.Close()
+		l.lock.Close()
+	})
 }

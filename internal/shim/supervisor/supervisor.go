@@ -22,7 +22,7 @@ type Config struct {
 type Supervisor struct {
 	c     Config
 	slots chan struct{}
-	stop  context.CancelFunc
+	stop  func() // closes the listener, then ends Run
 
 	mu        sync.Mutex
 	processes map[string]*process  // guarded by mu
@@ -50,7 +50,10 @@ func New(c Config) *Supervisor {
 // Run serves clients on the listener until a client's Stop or the end of ctx,
 // and closes it. Processes that still run then are left to themselves.
 func (s *Supervisor) Run(ctx context.Context, l *Listener) error {
-	ctx, s.stop = context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	// Whoever sees its connection end may start another supervisor, so the
+	// directory is given back before.
+	s.stop = func() { l.Close(); cancel() }
 	defer s.stop()
 	reaped := make(chan struct{})
 	go func() {
@@ -64,12 +67,12 @@ func (s *Supervisor) Run(ctx context.Context, l *Listener) error {
 	for {
 		conn, err := l.Accept()
 		if err != nil {
+			if s.asked(ctx) {
+				err = nil
+			}
 			s.stop()
 			<-reaped
 			s.wg.Wait()
-			if ctx.Err() != nil {
-				err = nil
-			}
 			return err
 		}
 		s.wg.Go(func() { s.serve(ctx, conn) })
@@ -114,6 +117,13 @@ func (s *Supervisor) list() []wire.Process {
 		}
 	}
 	return all
+}
+
+// asked says whether the supervisor was asked to end.
+func (s *Supervisor) asked(ctx context.Context) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping || ctx.Err() != nil
 }
 
 // quit ends the supervisor when it holds no process.

@@ -101,6 +101,12 @@ func (s *Supervisor) listen(v *viewer, buf []byte) {
 // await waits for the process's streams while the client is there: what it
 // sends before the start stays in the socket.
 func (v *viewer) await() bool {
+	select {
+	case <-v.bound:
+		<-v.p.ready
+		return v.p.stdio != nil
+	default:
+	}
 	look := time.NewTicker(patience)
 	defer look.Stop()
 	for {
