@@ -106,8 +106,8 @@ const (
 // Port publishes an instance's port on the node.
 type Port struct {
 	HostIP   string `json:"hostIP,omitempty" doc:"Default every address"`
-	HostPort uint16 `json:"hostPort,omitempty" doc:"0 picks a free port"`
-	Port     uint16 `json:"port"`
+	HostPort uint16 `json:"hostPort,omitempty" maximum:"65535" doc:"0 picks a free port"`
+	Port     uint16 `json:"port" maximum:"65535"`
 	Protocol string `json:"protocol,omitempty" enum:"tcp,udp" doc:"Default tcp"`
 }
 

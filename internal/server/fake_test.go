@@ -310,7 +310,7 @@ type world struct {
 	socket string
 }
 
-func newWorld(t *testing.T, change func(*Config)) *world {
+func newWorld(t testing.TB, change func(*Config)) *world {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	events, err := event.Open("", log)

@@ -108,7 +108,7 @@ func detail(d *huma.ErrorDetail) ProblemDetail {
 	if at != "" && at != "body" {
 		out.Message = at + ": " + d.Message
 	}
-	if v := fmt.Sprint(d.Value); d.Value != nil && len(v) <= 64 && !strings.HasPrefix(v, "map[") {
+	if v := fmt.Sprint(d.Value); d.Value != nil && at != "body" && len(v) <= 64 && !strings.HasPrefix(v, "map[") {
 		out.Message += fmt.Sprintf(", not %q", v)
 	}
 	return out
