@@ -97,7 +97,7 @@ func makeImage(dir string) error {
 // fixture is an engine of its own with a supervisor of its own.
 type fixture struct {
 	*Engine
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	shim shim.Config
 }
@@ -107,7 +107,7 @@ var (
 	nextIDs    atomic.Uint32
 )
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "engine-")
 	if err != nil {
@@ -210,7 +210,7 @@ func (f *fixture) run(t engine.Task) ([]string, engine.Exit) {
 }
 
 // output reads a session to its end.
-func output(t *testing.T, s engine.Session) []string {
+func output(t testing.TB, s engine.Session) []string {
 	t.Helper()
 	var text strings.Builder
 	for {
