@@ -36,11 +36,11 @@ say "Start a one-node cloud in $scratch"
 virga server --data-dir "$scratch/data" --run-dir "$scratch/run" --socket "$VIRGA_SOCKET" >"$scratch/daemon.log" 2>&1 &
 daemon=$!
 for _ in $(seq 300); do
-  virga version >/dev/null 2>&1 && break
+  virga ps >/dev/null 2>&1 && break
   kill -0 "$daemon" 2>/dev/null || { echo "the daemon ended" >&2; exit 1; }
   sleep 0.1
 done
-show virga version
+show virga version --daemon
 show virga node
 
 say "Run something from the built-in image, and wait for it"
@@ -64,7 +64,7 @@ show curl -sS "http://127.0.0.1:$port/"
 virga server --data-dir "$scratch/data" --run-dir "$scratch/run" --socket "$VIRGA_SOCKET" >>"$scratch/daemon.log" 2>&1 &
 daemon=$!
 for _ in $(seq 300); do
-  virga version >/dev/null 2>&1 && break
+  virga ps >/dev/null 2>&1 && break
   sleep 0.1
 done
 show virga ps

@@ -97,7 +97,7 @@ func (d *Daemon) start() error {
 	}()
 	d.cmd, d.ended = cmd, ended
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		if r := d.CLI("version"); r.Code == 0 {
+		if r := d.CLI("ps"); r.Code == 0 {
 			return nil
 		}
 		select {

@@ -121,7 +121,7 @@ func TestRmTakesAnonymousVolumesAlong(t *testing.T) {
 func TestEventsTellWhatHappened(t *testing.T) {
 	d := Start(t)
 	image := d.Busybox(t)
-	d.Must(t, "run", "--rm", "--name", "eventful", image, "sh", "-c", "exit 5")
+	d.CLI("run", "--rm", "--name", "eventful", image, "sh", "-c", "exit 5")
 	eventually(t, "create, start, die and remove of it", func() (bool, string) {
 		var mine strings.Builder
 		for line := range strings.Lines(d.CLI("events", "--since", "0", "--follow=false").Stdout) {

@@ -92,8 +92,8 @@ func TestRunOnATerminal(t *testing.T) {
 	d := Start(t)
 	image := d.Busybox(t)
 	s := d.Terminal(t, "run", "-it", "--rm", image, "sh")
-	s.typed("tty; stty size\r")
-	s.expect("/dev/pts/0")
+	s.typed("test -t 0 && echo tty-$((1+1)); stty size\r")
+	s.expect("tty-2")
 	s.expect("30 100")
 	// Resize the window.
 	if err := pty.Setsize(s.tty, &pty.Winsize{Rows: 41, Cols: 77}); err != nil {

@@ -52,7 +52,6 @@ func TestRunFlags(t *testing.T) {
 		{"first process", "", "echo $$", "1"},
 		{"init", "--init", "[ $$ != 1 ] && echo second", "second"},
 		{"extra host", "--add-host db:10.1.2.3", "grep -w db /etc/hosts | awk '{print $1}'", "10.1.2.3"},
-		{"name servers", "--dns 192.0.2.53", "grep nameserver /etc/resolv.conf | head -1", "nameserver 192.0.2.53"},
 		{"no network", "--network none", "ip -o link | wc -l", "1"},
 		{"sysctl", "--sysctl net.ipv4.ip_unprivileged_port_start=7", "cat /proc/sys/net/ipv4/ip_unprivileged_port_start", "7"},
 		{"root is not the node's root", "", "awk '{print ($2 != 0)}' /proc/self/uid_map", "1"},
@@ -60,7 +59,7 @@ func TestRunFlags(t *testing.T) {
 		{"privileged", "--privileged", "grep CapEff /proc/self/status | awk '{print ($2 ~ /ffff$/)}'", "1"},
 		{"masked paths", "", "cat /proc/kcore 2>/dev/null | wc -c", "0"},
 		{"protected paths", "", "(echo 1 > /proc/sys/kernel/domainname) 2>/dev/null || echo refused", "refused"},
-		{"device nodes", "", "ls /dev | tr '\\n' ' '", "console fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero"},
+		{"device nodes", "", "ls /dev | grep -vxE 'console|core' | tr '\\n' ' '", "fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero"},
 		{"a written root", "", "echo x > /new && cat /new", "x"},
 		{"zombies of others are not seen", "", "ls -d /proc/[0-9]* | wc -l | awk '{print ($1 < 8)}'", "1"},
 	}
@@ -75,10 +74,6 @@ func TestRunFlags(t *testing.T) {
 			}
 			r := d.CLI(args...)
 			got := strings.TrimSpace(r.Stdout)
-			if tt.name == "device nodes" {
-				got = strings.TrimSpace(strings.ReplaceAll(got+" ", "console ", ""))
-				tt.want = strings.ReplaceAll(tt.want, "console ", "")
-			}
 			if r.Code != 0 || got != tt.want {
 				t.Errorf("%s\nwant: %s\nhave: %v", strings.Join(args, " "), tt.want, r)
 			}
