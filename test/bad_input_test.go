@@ -30,7 +30,7 @@ func TestMistakesInRun(t *testing.T) {
 		{"bad port", []string{"run", "--rm", "-p", "99999:80", image, "true"}, []string{"99999"}},
 		{"unknown network", []string{"run", "--rm", "--network", "atlantis", image, "true"}, []string{"atlantis"}},
 		{"unknown capability", []string{"run", "--rm", "--cap-add", "FLY", image, "true"}, []string{"FLY"}},
-		{"unknown ulimit", []string{"run", "--rm", "--ulimit", "patience=1", image, "true"}, []string{"patience"}},
+		{"unknown ulimit", []string{"run", "--rm", "--ulimit", "patience()=1", image, "true"}, []string{"patience()"}},
 		{"bad restart policy", []string{"run", "-d", "--restart", "perhaps", image, "true"}, []string{"perhaps"}},
 		{"bad signal", []string{"kill", "-s", "SIGNONSENSE", "taken"}, []string{"SIGNONSENSE"}},
 		{"bad seccomp profile", []string{"run", "--rm", "--security-opt", "seccomp=" + none, image, "true"}, []string{"none"}},

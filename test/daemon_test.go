@@ -9,14 +9,21 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
 
 // patience is how long a condition may take to come true. It is no measure of
-// speed: other work may load the machine.
-const patience = 60 * time.Second
+// speed: other work may load the machine. VIRGA_PATIENCE shortens it for who
+// looks for a fault.
+var patience = sync.OnceValue(func() time.Duration {
+	if d, err := time.ParseDuration(os.Getenv("VIRGA_PATIENCE")); err == nil {
+		return d
+	}
+	return 60 * time.Second
+})
 
 // Daemon is a running virga server and the directory it lives in.
 type Daemon struct {
@@ -96,7 +103,7 @@ func (d *Daemon) start() error {
 		close(ended)
 	}()
 	d.cmd, d.ended = cmd, ended
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience()); time.Now().Before(deadline); {
 		if r := d.CLI("ps"); r.Code == 0 {
 			return nil
 		}
@@ -134,7 +141,7 @@ func (d *Daemon) signal(t *testing.T, s syscall.Signal) {
 	d.cmd.Process.Signal(s)
 	select {
 	case <-d.ended:
-	case <-time.After(patience):
+	case <-time.After(patience()):
 		t.Fatalf("the daemon goes on after %v", s)
 	}
 }
@@ -162,7 +169,7 @@ func (d *Daemon) shutDown() error {
 	d.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-d.ended:
-	case <-time.After(patience):
+	case <-time.After(patience()):
 		d.cmd.Process.Kill()
 		return errors.New("it goes on after SIGTERM")
 	}
@@ -234,7 +241,7 @@ func (d *Daemon) CLI(args ...string) Result { return d.Feed("", args...) }
 
 // Feed runs a command with standard input.
 func (d *Daemon) Feed(stdin string, args ...string) Result {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience())
 	defer cancel()
 	cmd := d.Command(ctx, args...)
 	var out, errs bytes.Buffer

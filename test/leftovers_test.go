@@ -37,7 +37,7 @@ func (d *Daemon) traces() []string {
 // finish what it does in its own time, such as the removal of a network
 // namespace.
 func (d *Daemon) settled() (left []string) {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(patience()); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if left = d.traces(); len(left) == 0 {
 			return nil
 		}

@@ -60,7 +60,7 @@ func TestFollowedLogEndsWithTheInstance(t *testing.T) {
 	d := Start(t)
 	image := d.Busybox(t)
 	id := d.Must(t, "run", "-d", "-i", image, "sh", "-c", "echo first; while read x; do echo got $x; done; echo last")
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience())
 	defer cancel()
 	follow := d.Command(ctx, "logs", "-f", id)
 	out, err := follow.StdoutPipe()

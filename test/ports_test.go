@@ -83,10 +83,10 @@ func TestPortChosenByTheNode(t *testing.T) {
 
 func TestPublishedUDPPort(t *testing.T) {
 	d := Start(t)
-	image := d.Busybox(t)
+	image := d.Debian(t)
 	port := freePort(t)
-	d.Must(t, "run", "-d", "--name", "echo", "-p", fmt.Sprintf("%d:7000/udp", port), image,
-		"udpsvd", "-v", "0.0.0.0", "7000", "sh", "-c", "read x; echo got $x")
+	d.Must(t, "run", "-d", "--name", "echo", "-p", fmt.Sprintf("%d:7000/udp", port), image, "perl", "-MIO::Socket::INET", "-e",
+		`$s = IO::Socket::INET->new(LocalPort => 7000, Proto => "udp") or die; $s->send("got $m") while defined $s->recv($m, 64)`)
 	eventually(t, "an answer by UDP", func() (bool, string) {
 		c, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {

@@ -26,7 +26,7 @@ type terminal struct {
 // Terminal runs a command on a new terminal of 100 columns and 30 rows.
 func (d *Daemon) Terminal(t *testing.T, args ...string) *terminal {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*patience())
 	s := &terminal{t: t, cmd: d.Command(ctx, args...)}
 	var err error
 	s.tty, err = pty.StartWithSize(s.cmd, &pty.Winsize{Rows: 30, Cols: 100})

@@ -14,7 +14,7 @@ import (
 func eventually(t *testing.T, what string, cond func() (ok bool, state string)) {
 	t.Helper()
 	var state string
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience()); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		var ok bool
 		if ok, state = cond(); ok {
 			return
