@@ -58,7 +58,21 @@ func (f *Fabric) publish(r Request, ports []port) ([]*reservation, error) {
 	if err := errors.Join(f.table.Unpublish(stale...), f.table.Publish(rules...)); err != nil {
 		return nil, errors.Join(err, f.unpublish(out))
 	}
+	f.forgetUDP(rules)
 	return out, nil
+}
+
+// forgetUDP lets clients that go on sending follow a change at once; TCP's
+// notice by themselves.
+func (f *Fabric) forgetUDP(rules []nft.Published) {
+	for _, r := range rules {
+		if r.Protocol != unix.IPPROTO_UDP {
+			continue
+		}
+		if err := nft.ForgetUDP(r.HostPort); err != nil {
+			f.config.Log.Warn("clients may be led to an old address", "err", err)
+		}
+	}
 }
 
 // unpublish ends the redirection before the ports are given back.
@@ -68,6 +82,7 @@ func (f *Fabric) unpublish(list []*reservation) error {
 		rules = append(rules, b.rule)
 	}
 	err := f.table.Unpublish(rules...)
+	f.forgetUDP(rules)
 	for _, b := range list {
 		b.release()
 	}
