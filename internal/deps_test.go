@@ -25,16 +25,19 @@ var mayImport = map[string][]string{
 	"api":                {"api/ws"},
 	"api/ws":             {},
 	"internal/linux/...": {"api", "internal/linux/..."},
-	"internal/shim/...":  {"internal/linux/...", "internal/shim/..."},
+	"internal/logs":      {},
+	"internal/shim/...":  {"internal/linux/...", "internal/logs", "internal/shim/..."},
 
 	"internal/image/...":   {"api", "internal/linux/...", "internal/image/..."},
-	"internal/network/...": {"api", "internal/linux/...", "internal/engine", "internal/network/..."},
+	"internal/network/...": {"api", "internal/linux/...", "internal/engine", "internal/dns", "internal/network/..."},
+	"internal/dns":         {"api", "internal/linux/..."},
+	"internal/proxy/...":   {"api", "internal/proxy/..."},
 	"internal/volume/...":  {"api", "internal/linux/..."},
 	"internal/metadata":    {"api"},
 	"internal/cpu/...":     {"api", "internal/linux/...", "internal/cpu/..."},
 
 	"internal/engine":               {"api"},
-	"internal/engine/container/...": {"api", "internal/linux/...", "internal/shim", "internal/engine", "internal/engine/container/..."},
+	"internal/engine/container/...": {"api", "internal/linux/...", "internal/logs", "internal/shim", "internal/engine", "internal/engine/container/..."},
 
 	"internal/node/...":    {"api", "internal/linux/...", "internal/engine", "internal/network", "internal/volume", "internal/control/store", "internal/node/..."},
 	"internal/control/...": {"api", "internal/control/..."},

@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/linux/link"
@@ -171,7 +170,7 @@ func (f *Fabric) hold(m *member, rule nft.Published) *reservation {
 // portOf is the published port that a redirection makes.
 func portOf(r nft.Published) api.Port {
 	p := api.Port{HostPort: r.HostPort, Port: r.To.Port(), Protocol: "tcp"}
-	if r.Protocol == unix.IPPROTO_UDP {
+	if r.Protocol == syscall.IPPROTO_UDP {
 		p.Protocol = "udp"
 	}
 	if r.Host.IsValid() && r.Host != netip.IPv4Unspecified() && r.Host != netip.IPv6Unspecified() {

@@ -72,7 +72,8 @@ func Ensure(ctx context.Context, c Config) (*Client, error) {
 }
 
 // Install puts the binary into the directory under a name that tells its
-// contents, so that one in use is never written to.
+// contents, so that one in use is never written to. Everybody may execute it:
+// it is also the init of instances.
 func Install(c Config) (string, error) {
 	body, err := embed.Binary()
 	if c.Binary != "" {
@@ -95,7 +96,7 @@ func Install(c Config) (string, error) {
 	}
 	defer os.Remove(tmp.Name())
 	_, err = tmp.Write(body)
-	err = errors.Join(err, tmp.Chmod(0o700), tmp.Close())
+	err = errors.Join(err, tmp.Chmod(0o755), tmp.Close())
 	if err == nil {
 		err = os.Rename(tmp.Name(), path)
 	}

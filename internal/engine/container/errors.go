@@ -54,10 +54,10 @@ func explainExec(command string, e *launch.Error) error {
 	switch errno := syscall.Errno(e.Errno); errno {
 	case syscall.ENOENT, syscall.ENOTDIR:
 		if strings.Contains(command, "/") {
-			return api.Invalid("spec.command", "exec: %q: no such file or directory", command).
+			return api.Errorf(api.CodeNotFound, "exec: %q: no such file or directory", command).InField("spec.command").
 				WithHint("exit code 127: the file, or the interpreter it names, is not in the image")
 		}
-		return api.Invalid("spec.command", "exec: %q: executable file not found in $PATH", command).
+		return api.Errorf(api.CodeNotFound, "exec: %q: executable file not found in $PATH", command).InField("spec.command").
 			WithHint("exit code 127: the image has no such command")
 	case syscall.EACCES:
 		return api.Invalid("spec.command", "exec: %q: permission denied", command).WithHint("exit code 126: the file is not executable for the user")
