@@ -95,8 +95,14 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stop = stop
 	e.trash = newTrash(c.Trash, c.Log)
-	if _, err := e.Lives(ctx); err != nil {
+	lives, err := e.Lives(ctx)
+	if err != nil {
 		return nil, errors.Join(err, e.Close())
+	}
+	for _, l := range lives {
+		if l.Exit == nil {
+			e.set(l.Instance, life{l.Number, l.PID})
+		}
 	}
 	e.wg.Go(func() { e.deliver(run) })
 	return e, nil
@@ -127,6 +133,15 @@ func (e *Engine) of(instance string) (life, error) {
 		return l, notRunning(instance)
 	}
 	return l, nil
+}
+
+// begun adds the pid of a life, unless it has ended already.
+func (e *Engine) begun(instance string, l life) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.running[instance].number == l.number {
+		e.running[instance] = l
+	}
 }
 
 func (e *Engine) set(instance string, l life) {

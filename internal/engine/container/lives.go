@@ -30,7 +30,6 @@ func (e *Engine) Lives(ctx context.Context) ([]engine.Life, error) {
 			x := e.exit(instance, number, p)
 			l.Exit = &x
 		} else {
-			e.set(instance, life{number, p.PID})
 			l.Paused, _ = e.cgroups.Group(instance).Frozen()
 		}
 		lives = append(lives, l)

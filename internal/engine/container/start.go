@@ -50,6 +50,9 @@ func (e *Engine) Start(ctx context.Context, t engine.Task) (engine.Started, erro
 	if err != nil {
 		return engine.Started{}, err
 	}
+	// Before the start: its end may be delivered before its beginning is known.
+	e.set(t.Instance, life{number: t.Life})
+	undo.Add(func() { e.ended(t.Instance, t.Life) })
 	pid, err := e.supervisor().Start(ctx, shim.Start{
 		ID: processID(t.Instance, t.Life), Program: program,
 		TTY: t.TTY, Stdin: t.Stdin, StdinOnce: t.StdinOnce,
@@ -58,7 +61,7 @@ func (e *Engine) Start(ctx context.Context, t engine.Task) (engine.Started, erro
 	if err != nil {
 		return engine.Started{}, explain(t, err)
 	}
-	e.set(t.Instance, life{t.Life, pid})
+	e.begun(t.Instance, life{t.Life, pid})
 	undo.Release()
 	return engine.Started{PID: pid, Time: time.Now(), Warnings: append(p.warnings, warnings...)}, nil
 }
