@@ -36,8 +36,16 @@ func Open(name string) (*Root, error) {
 	return r, nil
 }
 
-// Close lets go of what the root holds in this process. The groups stay.
-func (r *Root) Close() error { return r.bpf.close() }
+// Close lets go of what the root holds in this process, and takes the root
+// group away wherever nothing is in it. Other groups stay.
+func (r *Root) Close() error {
+	for _, path := range []string{filepath.Join(r.name, shared), r.name} {
+		for _, d := range r.dirs(path) {
+			_ = unix.Rmdir(d) // in use: Open finds it again
+		}
+	}
+	return r.bpf.close()
+}
 
 // Remove takes the root group away; every group in it must be gone.
 func (r *Root) Remove() error {
