@@ -317,6 +317,7 @@ func TestRestartOfTheDaemon(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		s, m := store.Memory(), newMachine()
+		defer s.Close()
 		d := boot(t, m, s, dir)
 		for _, id := range []string{"runs", "ends", "gone"} {
 			create(t, s, id, api.InstanceSpec{})
@@ -429,15 +430,17 @@ func crashAt(t *testing.T, dir string, at int, before bool) (reached bool) {
 func TestClearEndsWhatHasNoOwner(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		m := newMachine()
-		d := boot(t, m, store.Memory(), dir)
+		m, full, none := newMachine(), store.Memory(), store.Memory()
+		defer full.Close()
+		defer none.Close()
+		d := boot(t, m, full, dir)
 		create(t, d.store, "a", api.InstanceSpec{})
 		create(t, d.store, "b", api.InstanceSpec{Restart: api.RestartPolicy{Policy: api.RestartAlways}})
 		d.awaitPhase(t, "a", api.PhaseRunning)
 		d.awaitPhase(t, "b", api.PhaseRunning)
 		d.stop()
 
-		d = boot(t, m, store.Memory(), dir)
+		d = boot(t, m, none, dir)
 		if err := d.Clear(t.Context()); err != nil {
 			t.Fatal(err)
 		}

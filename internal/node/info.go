@@ -43,7 +43,7 @@ func capacity(h host.Host, allocated api.Amount) api.Capacity {
 			Disk:   min(h.Disk, reserveDisk),
 		},
 		Allocated: allocated,
-		Used:      api.Amount{VCPUs: h.Load, Memory: h.MemoryUsed, Disk: h.DiskUsed},
+		Used:      api.Amount{VCPUs: min(h.Load, float64(h.CPUs)), Memory: h.MemoryUsed, Disk: h.DiskUsed},
 	}
 	c.Allocatable = api.Amount{
 		VCPUs:  c.Physical.VCPUs - c.Reserved.VCPUs,

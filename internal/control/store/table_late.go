@@ -13,6 +13,9 @@ import (
 const (
 	lateBatch = 32
 	lateRetry = 250 * time.Millisecond
+	// lateDelay lets changes gather: a workload that ends at once is then one
+	// write and not two, and its removal waits for none.
+	lateDelay = 20 * time.Millisecond
 )
 
 // Observe applies change to the object as readers and watchers see it at once,
@@ -58,6 +61,10 @@ func (t *Table[T]) Flush(ctx context.Context, id string) error {
 func (t *Table[T]) writeLate() {
 	ctx := context.Background()
 	for {
+		select {
+		case <-t.closing:
+		case <-time.After(lateDelay):
+		}
 		batch := t.lateBases()
 		if len(batch) == 0 {
 			return
