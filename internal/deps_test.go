@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"internal/engine":               {"api"},
 	"internal/engine/container/...": {"api", "internal/linux/...", "internal/logs", "internal/shim", "internal/engine", "internal/engine/container/..."},
 
-	"internal/node/...":    {"api", "internal/linux/...", "internal/engine", "internal/network", "internal/volume", "internal/control/store", "internal/node/..."},
+	"internal/node/...":    {"api", "internal/linux/...", "internal/engine", "internal/cpu", "internal/network", "internal/volume", "internal/control/store", "internal/node/..."},
 	"internal/control/...": {"api", "internal/control/..."},
 	"internal/server/...":  {"api", "api/ws", "internal/engine", "internal/control/...", "internal/metadata", "internal/server/..."},
 	"internal/daemon/...":  {"api", "internal/..."},

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/cpu"
 	"github.com/virga-cloud/virga/internal/engine"
 	"github.com/virga-cloud/virga/internal/network"
 )
@@ -76,4 +77,30 @@ type Network interface {
 	Adopt(ctx context.Context, r network.Request, have []api.AddressOn, ports []api.Port) error
 	Stats(ctx context.Context, instance string) (api.NetStats, error)
 	Inventory
+}
+
+// CPU gives instances their part of the node's CPUs, and keeps the accounts of
+// burst instances. Methods that only take note never block for long.
+type CPU interface {
+	// Admit reserves what an instance is to have, before each of its lives,
+	// and returns what the engine is to start it with. Idempotent. It is an
+	// *api.Error when cores are short.
+	Admit(cpu.Claim) (cpu.Grant, error)
+	// Started says that the life runs: its account begins to earn and spend.
+	Started(instance string)
+	// Change is Admit for an instance that runs: the engine is to update it
+	// with what is returned, and Started to be called after that.
+	Change(cpu.Claim) (cpu.Grant, error)
+	// Ended says that the life has ended and another one follows.
+	Ended(instance string)
+	// Release says that the instance rests: cores are given back, launch
+	// credits end. The balance is kept for a while. Idempotent.
+	Release(instance string)
+	// Forget drops everything of an instance that is removed.
+	Forget(instance string)
+	// Adopt is Admit and Started for a life that runs already, after a
+	// restart of the daemon.
+	Adopt(cpu.Claim) (cpu.Grant, error)
+	// Credits is the account of a burst instance; false for another.
+	Credits(instance string) (api.CPUCredits, bool)
 }
