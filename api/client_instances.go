@@ -27,6 +27,7 @@ type StopRequest struct {
 type UpdateRequest struct {
 	Resources *Resources     `json:"resources,omitempty"`
 	Restart   *RestartPolicy `json:"restart,omitempty"`
+	Protected *bool          `json:"protected,omitempty" doc:"Keep it when its group scales in"`
 }
 
 // InstanceFilter chooses instances; zero is all.

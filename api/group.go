@@ -6,8 +6,11 @@ import "time"
 type Group struct {
 	Meta
 	Spec GroupSpec `json:"spec"`
-	// Revisions are the templates there were, oldest first, the current one
-	// last; at most ten.
+	// Remove asks for the end of the group; the object is deleted when its
+	// last instance is gone.
+	Remove bool `json:"remove,omitempty"`
+	// Revisions are the templates there were, the current one last; at most
+	// ten. Returning to an earlier one moves it to the end.
 	Revisions []GroupRevision `json:"revisions"`
 	Status    GroupStatus     `json:"status"`
 }
@@ -28,6 +31,8 @@ type GroupSpec struct {
 	// order, each when the one before is ready.
 	Stateful bool `json:"stateful,omitempty"`
 	Paused   bool `json:"paused,omitempty" doc:"Heal, but neither roll nor scale"`
+	// Scaling makes the desired number follow the load.
+	Scaling *Scaling `json:"scaling,omitempty"`
 }
 
 // UpdatePolicy is how a change of the template is rolled out.
@@ -46,6 +51,9 @@ type GroupRevision struct {
 	Number   int          `json:"number"`
 	Created  time.Time    `json:"created"`
 	Template InstanceSpec `json:"template"`
+	// Image is the id of the template's image when the revision was made: all
+	// its instances run that one, even when the tag moves.
+	Image string `json:"image,omitempty"`
 }
 
 // GroupStatus is what the group's controller observed.

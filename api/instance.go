@@ -13,7 +13,14 @@ const (
 // Instance is one running workload.
 type Instance struct {
 	Meta
-	Spec InstanceSpec `json:"spec"`
+	// Group is the name of the group that made the instance and keeps it,
+	// from the template of that revision; "" without one.
+	Group         string `json:"group,omitempty"`
+	GroupRevision int    `json:"groupRevision,omitempty"`
+	GroupOrdinal  int    `json:"groupOrdinal,omitempty"` // place in a stateful group, from 0
+	// Protected instances are not chosen when their group scales in.
+	Protected bool         `json:"protected,omitempty"`
+	Spec      InstanceSpec `json:"spec"`
 	// Desired is written only by the control plane.
 	Desired Desired `json:"desired"`
 	// Node is the name of the node the instance is bound to, "" while pending.
@@ -120,6 +127,7 @@ type Mount struct {
 	NoCopy   bool      `json:"noCopy,omitempty" doc:"Do not fill an empty volume from the image"`
 	Size     int64     `json:"size,omitempty" doc:"Bytes a tmpfs may hold; 0 is half the memory limit"`
 	Mode     uint32    `json:"mode,omitempty" doc:"Permission bits of a tmpfs; default 01777"`
+	Claim    bool      `json:"claim,omitempty" doc:"In a stateful group: a volume of its own for each instance, named SOURCE-GROUP-ORDINAL"`
 	// Create makes a missing bind source a directory, as docker run -v does.
 	Create bool `json:"create,omitempty"`
 }

@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/control/store"
@@ -17,60 +16,12 @@ type Admission struct {
 	Node  string // the one node there is
 	// Allocatable is what the node gives to instances; zero is not enforced.
 	Allocatable api.Amount
+	Images      Images
+	// Record appends an event; it must not block for long.
+	Record func(api.Event)
 
 	mu       sync.Mutex
 	promised map[string]int64 // +checklocks:mu memory of instances about to be stored as running, by id
-}
-
-// Create stores a new instance, which the node then makes, and starts when
-// start is set. The image must have been resolved by the caller.
-func (a *Admission) Create(ctx context.Context, project string, r api.CreateRequest, start bool) (*api.Instance, error) {
-	if r.Name != "" {
-		if err := api.ValidateName("name", r.Name); err != nil {
-			return nil, err
-		}
-	}
-	if err := ValidateLabels(r.Labels); err != nil {
-		return nil, err
-	}
-	if err := ValidateSpec(&r.Spec); err != nil {
-		return nil, err
-	}
-	in := &api.Instance{
-		Meta:    api.Meta{ID: NewID(), Name: r.Name, Project: project, Labels: r.Labels, Created: time.Now().UTC()},
-		Spec:    r.Spec,
-		Node:    a.Node,
-		Desired: api.Desired{State: api.DesiredStopped},
-		Status:  api.InstanceStatus{Phase: api.PhaseCreated},
-	}
-	if start {
-		in.Desired = api.Desired{State: api.DesiredRunning, Life: 1}
-		release, err := a.reserve(in.ID, in.Spec.Resources.Memory)
-		if err != nil {
-			return nil, err
-		}
-		defer release()
-	}
-	return in, a.store(ctx, in, r.Name == "")
-}
-
-// nameTries is how many pairs of words are tried before one gets a suffix.
-const nameTries = 8
-
-func (a *Admission) store(ctx context.Context, in *api.Instance, anyName bool) error {
-	if !anyName {
-		return a.Store.Instances.Create(ctx, in)
-	}
-	for try := 0; ; try++ {
-		in.Name = NewName()
-		if try >= nameTries {
-			in.Name += "-" + in.ID[:6]
-		}
-		err := a.Store.Instances.Create(ctx, in)
-		if api.CodeOf(err) != api.CodeConflict || try > nameTries {
-			return err
-		}
-	}
 }
 
 // Start asks for a new life of an instance that has ended. started says that
@@ -152,6 +103,9 @@ func (a *Admission) Update(ctx context.Context, id string, r api.UpdateRequest) 
 		}
 		if r.Restart != nil {
 			i.Spec.Restart = *r.Restart
+		}
+		if r.Protected != nil {
+			i.Protected = *r.Protected
 		}
 		return ValidateSpec(&i.Spec)
 	})

@@ -40,6 +40,9 @@ func validateMount(field string, m api.Mount) error {
 	if m.Mode > 0o7777 {
 		return api.Invalid(field+".mode", "mode %#o is not made of permission bits", m.Mode)
 	}
+	if m.Claim {
+		return api.Invalid(field+".claim", "only an instance of a stateful group has volumes of its own")
+	}
 	switch m.Type {
 	case api.MountBind:
 		if !absolute(m.Source) {

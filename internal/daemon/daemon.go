@@ -14,6 +14,7 @@ import (
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/config"
+	"github.com/virga-cloud/virga/internal/control"
 	"github.com/virga-cloud/virga/internal/control/event"
 	"github.com/virga-cloud/virga/internal/control/store"
 	"github.com/virga-cloud/virga/internal/image"
@@ -37,6 +38,8 @@ type Daemon struct {
 	ground *ground
 	node   *node.Agent
 	server *server.Server
+	// admission is what lets instances in, whoever asks for them.
+	admission *control.Admission
 
 	closers []func() error // in the order the parts were made
 }
@@ -87,9 +90,12 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 	if err != nil {
 		return nil, err
 	}
+	d.admission = &control.Admission{
+		Store: d.store, Node: d.name, Allocatable: info.Capacity.Allocatable, Images: d.images, Record: d.events.Append,
+	}
 	d.server = server.New(server.Config{
-		Store: d.store, Node: d.node, NodeName: d.name, Images: d.images, Volumes: volumes, Events: d.events,
-		Version: version.Version, Log: log, Allocatable: info.Capacity.Allocatable, Group: groupID(c.Group),
+		Store: d.store, Admission: d.admission, Node: d.node, NodeName: d.name, Images: d.images, Volumes: volumes, Events: d.events,
+		Version: version.Version, Log: log, Group: groupID(c.Group),
 	})
 	return d, nil
 }

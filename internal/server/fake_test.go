@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control"
 	"github.com/virga-cloud/virga/internal/control/event"
 	"github.com/virga-cloud/virga/internal/control/store"
 	"github.com/virga-cloud/virga/internal/engine"
@@ -319,8 +320,10 @@ func newWorld(t testing.TB, change func(*Config)) *world {
 	}
 	st := store.Memory()
 	node := &fakeNode{store: st, code: 7, sessions: map[string]*fakeSession{}, files: map[string]string{}}
-	c := Config{Store: st, Node: node, NodeName: "n1", Images: fakeImages{}, Volumes: fakeVolumes{}, Events: events,
-		Version: "test", Log: log, Allocatable: api.Amount{Memory: 1 << 30}}
+	admission := &control.Admission{Store: st, Node: "n1", Images: fakeImages{}, Record: events.Append,
+		Allocatable: api.Amount{Memory: 1 << 30}}
+	c := Config{Store: st, Admission: admission, Node: node, NodeName: "n1", Images: fakeImages{}, Volumes: fakeVolumes{}, Events: events,
+		Version: "test", Log: log}
 	if change != nil {
 		change(&c)
 	}

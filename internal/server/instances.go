@@ -70,7 +70,7 @@ type created struct {
 }
 
 func (s *Server) createInstance(ctx context.Context, r *createInstance) (*created, error) {
-	in, err := s.create(ctx, r.Project, r.Body, r.Start)
+	in, err := s.Admission.Create(ctx, control.Creation{CreateRequest: r.Body, Project: r.Project, Start: r.Start})
 	if err != nil {
 		return nil, err
 	}
@@ -80,32 +80,6 @@ func (s *Server) createInstance(ctx context.Context, r *createInstance) (*create
 		}
 	}
 	return &created{http.StatusCreated, in}, nil
-}
-
-// create stores an instance whose image the node has.
-func (s *Server) create(ctx context.Context, project string, r api.CreateRequest, start bool) (*api.Instance, error) {
-	if err := api.ValidateName("project", project); err != nil {
-		return nil, err
-	}
-	if r.Spec.Image != "" {
-		if _, err := s.Images.Inspect(ctx, r.Spec.Image); err != nil {
-			return nil, imageMissing(r.Spec.Image, err)
-		}
-	}
-	in, err := s.admission.Create(ctx, project, r, start)
-	if err != nil {
-		return nil, err
-	}
-	s.record(in, "create", "", map[string]string{"image": in.Spec.Image})
-	return in, nil
-}
-
-func imageMissing(name string, err error) error {
-	if api.CodeOf(err) != api.CodeNotFound {
-		return err
-	}
-	return api.Errorf(api.CodeNotFound, "no image %q on this node", name).InField("spec.image").
-		WithHint("virga image pull %s", name)
 }
 
 type removeInstance struct {
@@ -180,7 +154,7 @@ func (s *Server) updateInstance(ctx context.Context, r *updateInstance) (*none, 
 	if err != nil {
 		return nil, err
 	}
-	now, err := s.admission.Update(ctx, in.ID, r.Body)
+	now, err := s.Admission.Update(ctx, in.ID, r.Body)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
-	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/control"
 	"github.com/virga-cloud/virga/internal/control/event"
 	"github.com/virga-cloud/virga/internal/control/store"
@@ -29,21 +28,21 @@ type Volumes interface {
 	Remove(ctx context.Context, id string) (bytes int64, err error)
 }
 
-// Config is what a Server stands on. Every field is required but Allocatable
-// and Tokens.
+// Config is what a Server stands on. Every field is required but Group and
+// Tokens.
 type Config struct {
-	Store    *store.Store
-	Node     Node
-	NodeName string
-	Images   Images
-	Volumes  Volumes
-	Events   *event.Log
-	Version  string // of virga
-	Log      *slog.Logger
+	Store *store.Store
+	// Admission is shared with the controllers, so that nobody promises what
+	// another one has promised.
+	Admission *control.Admission
+	Node      Node
+	NodeName  string
+	Images    Images
+	Volumes   Volumes
+	Events    *event.Log
+	Version   string // of virga
+	Log       *slog.Logger
 
-	// Allocatable is what the node gives to instances; a zero amount is not
-	// enforced.
-	Allocatable api.Amount
 	// Group is the number of the group whose members may use the unix socket
 	// beside root; 0 for none.
 	Group int
@@ -55,10 +54,9 @@ type Config struct {
 // Server answers the API's calls.
 type Server struct {
 	Config
-	admission control.Admission
-	mux       *http.ServeMux
-	api       huma.API
-	http      *http.Server
+	mux  *http.ServeMux
+	api  huma.API
+	http *http.Server
 
 	// streams are the calls that last; they end when the server is closed.
 	streams context.Context
@@ -70,9 +68,8 @@ type Server struct {
 // on its own.
 func New(c Config) *Server {
 	s := &Server{
-		Config:    c,
-		admission: control.Admission{Store: c.Store, Node: c.NodeName, Allocatable: c.Allocatable},
-		mux:       http.NewServeMux(),
+		Config: c,
+		mux:    http.NewServeMux(),
 	}
 	s.streams, s.end = context.WithCancel(context.Background())
 	s.api = humago.New(s.mux, openAPI(c.Version))

@@ -49,7 +49,7 @@ func (s *Server) attach(r *http.Request, w http.ResponseWriter, q *attachRequest
 	defer sess.Close()
 	life := in.Desired.Life
 	if q.Start {
-		now, started, err := s.admission.Start(ctx, in.ID)
+		now, started, err := s.Admission.Start(ctx, in.ID)
 		if err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ func (s *Server) startInstance(ctx context.Context, t *Target) (*none, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, _, err := s.admission.Start(ctx, in.ID)
+	now, _, err := s.Admission.Start(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (s *Server) restartInstance(ctx context.Context, r *stopInstance) (*none, e
 	if err != nil {
 		return nil, err
 	}
-	now, err := s.admission.Restart(ctx, in.ID, req)
+	now, err := s.Admission.Restart(ctx, in.ID, req)
 	if err != nil {
 		return nil, err
 	}

@@ -126,7 +126,8 @@ func (p *planner) rollback(g api.Group) bool {
 	if limit == 0 || p.plan.Status.Failures < limit || len(g.Revisions) < 2 || p.spec.Paused {
 		return false
 	}
-	if p.rolled() || g.Status.RolledBack == p.current {
+	// What was rolled back to is not left for what was given up.
+	if p.rolled() || g.Status.RolledBack != 0 {
 		return false
 	}
 	p.plan.Rollback = g.Revisions[len(g.Revisions)-2].Number

@@ -12,6 +12,7 @@ type Store struct {
 	Instances *Table[api.Instance]
 	Volumes   *Table[api.Volume]
 	Networks  *Table[api.Network]
+	Groups    *Table[api.Group]
 
 	backend backend
 }
@@ -37,6 +38,7 @@ func open(ctx context.Context, b backend, log *slog.Logger) (*Store, error) {
 		Instances: newTable(b, log, "instances", func(o *api.Instance) *api.Meta { return &o.Meta }),
 		Volumes:   newTable(b, log, "volumes", func(o *api.Volume) *api.Meta { return &o.Meta }),
 		Networks:  newTable(b, log, "networks", func(o *api.Network) *api.Meta { return &o.Meta }),
+		Groups:    newTable(b, log, "groups", func(o *api.Group) *api.Meta { return &o.Meta }),
 		backend:   b,
 	}
 	for _, t := range s.tables() {
@@ -47,7 +49,7 @@ func open(ctx context.Context, b backend, log *slog.Logger) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) tables() []table { return []table{s.Instances, s.Volumes, s.Networks} }
+func (s *Store) tables() []table { return []table{s.Instances, s.Volumes, s.Networks, s.Groups} }
 
 // Close makes the last writes durable and releases the backend.
 func (s *Store) Close() error {

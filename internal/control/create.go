@@ -1,0 +1,108 @@
+package control
+
+import (
+	"context"
+	"time"
+
+	"github.com/virga-cloud/virga/api"
+)
+
+// Images knows what images the node has.
+type Images interface {
+	// Inspect finds an image by name or digest, or returns NotFound.
+	Inspect(ctx context.Context, name string) (api.Image, error)
+}
+
+// Creation asks for one instance.
+type Creation struct {
+	api.CreateRequest
+	Project string
+	Start   bool
+	// Cause says in the event who wanted it, "" for the user.
+	Cause string
+
+	// Group, Revision and Ordinal are set for a member of a group; Image is
+	// then the id of the revision's image, which a tag that moved meanwhile
+	// does not change.
+	Group             string
+	Revision, Ordinal int
+	Image             string
+}
+
+// Create stores a new instance in one durable write; the node then makes it,
+// and starts it when that is asked for. It is the only way an instance comes
+// to be, whoever asks for it.
+func (a *Admission) Create(ctx context.Context, c Creation) (*api.Instance, error) {
+	if err := api.ValidateName("project", c.Project); err != nil {
+		return nil, err
+	}
+	if c.Name != "" {
+		if err := api.ValidateName("name", c.Name); err != nil {
+			return nil, err
+		}
+	}
+	if err := ValidateLabels(c.Labels); err != nil {
+		return nil, err
+	}
+	if err := ValidateSpec(&c.Spec); err != nil {
+		return nil, err
+	}
+	if c.Image == "" {
+		if _, err := a.Resolve(ctx, c.Spec.Image); err != nil {
+			return nil, err
+		}
+	}
+	in := &api.Instance{
+		Meta:  api.Meta{ID: NewID(), Name: c.Name, Project: c.Project, Labels: c.Labels, Created: time.Now().UTC()},
+		Group: c.Group, GroupRevision: c.Revision, GroupOrdinal: c.Ordinal,
+		Spec:    c.Spec,
+		Node:    a.Node,
+		Desired: api.Desired{State: api.DesiredStopped},
+		Status:  api.InstanceStatus{Phase: api.PhaseCreated, Image: c.Image},
+	}
+	if c.Start {
+		in.Desired = api.Desired{State: api.DesiredRunning, Life: 1}
+		release, err := a.reserve(in.ID, in.Spec.Resources.Memory)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+	}
+	if err := a.store(ctx, in, c.Name == ""); err != nil {
+		return nil, err
+	}
+	a.Record(api.Event{
+		Kind: "instance", Action: "create", ID: in.ID, Name: in.Name, Project: in.Project,
+		Message: c.Cause, Attrs: map[string]string{"image": in.Spec.Image},
+	})
+	return in, nil
+}
+
+// Resolve finds the image that an instance is to be made from.
+func (a *Admission) Resolve(ctx context.Context, name string) (api.Image, error) {
+	img, err := a.Images.Inspect(ctx, name)
+	if api.CodeOf(err) == api.CodeNotFound {
+		err = api.Errorf(api.CodeNotFound, "no image %q on this node", name).InField("spec.image").
+			WithHint("virga image pull %s", name)
+	}
+	return img, err
+}
+
+// nameTries is how many pairs of words are tried before one gets a suffix.
+const nameTries = 8
+
+func (a *Admission) store(ctx context.Context, in *api.Instance, anyName bool) error {
+	if !anyName {
+		return a.Store.Instances.Create(ctx, in)
+	}
+	for try := 0; ; try++ {
+		in.Name = NewName()
+		if try >= nameTries {
+			in.Name += "-" + in.ID[:6]
+		}
+		err := a.Store.Instances.Create(ctx, in)
+		if api.CodeOf(err) != api.CodeConflict || try > nameTries {
+			return err
+		}
+	}
+}
