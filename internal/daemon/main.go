@@ -15,8 +15,8 @@ import (
 	"github.com/virga-cloud/virga/internal/version"
 )
 
-const usage = `Usage: virgad [flags]         run the daemon
-       virgad reset [flags]   end every instance and take away all that virga made
+const usage = `Usage: virga server [flags]         run the daemon
+       virga server reset [flags]   end every instance and take away all that virga made
 
 Flags:
 `

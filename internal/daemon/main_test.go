@@ -27,7 +27,7 @@ func TestMainRefuses(t *testing.T) {
 		"bad file":           {[]string{"--config", bad}, bad + ":2: there is no setting", 2},
 		"missing file":       {[]string{"--config", bad + "x"}, "hint: name a file that exists", 2},
 		"relative directory": {[]string{"--data-dir", "x"}, "not an absolute path", 2},
-		"help":               {[]string{"--help"}, "Usage: virgad", 0},
+		"help":               {[]string{"--help"}, "Usage: virga server", 0},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
