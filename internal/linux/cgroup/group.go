@@ -116,8 +116,10 @@ func (g *Group) Dir(controller string) string {
 func (g *Group) Entrances() ([]*os.File, error) {
 	var files []*os.File
 	dirs := g.existing()
-	if d := g.root.V1["devices"]; d != "" && !slices.Contains(dirs, g.v1("devices")) {
-		dirs = append(dirs, filepath.Join(d, g.root.name, shared))
+	for _, c := range []string{"devices", "cpuset"} {
+		if d := g.root.V1[c]; d != "" && !slices.Contains(dirs, g.v1(c)) {
+			dirs = append(dirs, filepath.Join(d, g.root.name, shared))
+		}
 	}
 	for _, d := range dirs {
 		// Writing to tasks moves one thread and needs no lock that all forks

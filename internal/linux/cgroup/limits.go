@@ -28,7 +28,6 @@ type Limits struct {
 const (
 	defaultShares = 1024
 	defaultPids   = 4096
-	period        = 100_000 // µs in which a quota is spent
 )
 
 // setting is one control file to be written.
@@ -61,6 +60,11 @@ func (g *Group) Update(l Limits) (warnings []string, err error) {
 	}
 	if warnings, err = g.set(l, false); err != nil {
 		return warnings, err
+	}
+	if l.CPUSet == "" {
+		if err := g.SetCPUs(""); err != nil {
+			return warnings, err
+		}
 	}
 	return warnings, g.move(entered)
 }
@@ -137,23 +141,15 @@ func (g *Group) cpu(l Limits) []setting {
 	if shares == 0 {
 		shares = defaultShares
 	}
-	quota := func(none string) string {
-		if l.CPUs <= 0 {
-			return none
-		}
-		const least = 1000 // µs, of the kernel's
-		return fmt.Sprint(max(int64(l.CPUs*period), least))
-	}
 	var s []setting
 	set := g.unified()
 	if d := g.v1("cpu"); d != "" {
-		s = append(s, setting{d, "cpu.shares", fmt.Sprint(shares), "1024", "CPU shares"},
-			setting{d, "cpu.cfs_quota_us", quota("-1"), "-1", "CPU quota"})
+		s = append(s, setting{d, "cpu.shares", fmt.Sprint(shares), "1024", "CPU shares"})
 		set = g.v1("cpuset")
 	} else {
-		s = append(s, setting{set, "cpu.weight", fmt.Sprint(weight(shares)), "100", ""},
-			setting{set, "cpu.max", fmt.Sprintf("%s %d", quota("max"), period), fmt.Sprintf("max %d", period), "CPU quota"})
+		s = append(s, setting{set, "cpu.weight", fmt.Sprint(weight(shares)), "100", ""})
 	}
+	s = append(s, g.quotaSettings(l.CPUs)...)
 	if l.CPUSet == "" {
 		return s
 	}

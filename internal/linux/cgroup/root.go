@@ -18,8 +18,9 @@ type Root struct {
 	bpf  *devicePrograms
 }
 
-// shared is a group of version 1's devices controller that everything with
-// the default list of devices is in; it cannot be an id.
+// shared is a group of version 1's devices and cpuset controllers that
+// everything is in which has no list of devices, or of CPUs, of its own; it
+// cannot be an id.
 const shared = ".default"
 
 // Open makes the root group name in every hierarchy, with its controllers
@@ -76,8 +77,13 @@ func (r *Root) setUp() error {
 		}
 	}
 	if m := r.V1["cpuset"]; m != "" {
-		if err := inheritCPUSet(filepath.Join(m, r.name)); err != nil {
-			return err
+		for _, d := range []string{filepath.Join(m, r.name), filepath.Join(m, r.name, shared)} {
+			if err := mkdir(d); err != nil {
+				return err
+			}
+			if err := inheritCPUSet(d); err != nil {
+				return err
+			}
 		}
 	}
 	if m := r.V1["devices"]; m != "" {
