@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"time"
 
 	"github.com/virga-cloud/virga/api"
@@ -87,6 +88,7 @@ func extract(ctx context.Context, dir string, ids uint32, r io.Reader) (err erro
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		h.Name = path.Clean(h.Name) // directories end in a slash
 		if err := entry(t, h, ids, tr); err != nil {
 			return err
 		}
