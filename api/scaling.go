@@ -17,6 +17,16 @@ type Scaling struct {
 	// number up.
 	Stabilization  Duration `json:"stabilization,omitempty" doc:"Default 5m"`
 	DisableScaleIn bool     `json:"disableScaleIn,omitempty"`
+	// Queue says where the metric queue is read.
+	Queue *QueueSource `json:"queue,omitempty"`
+}
+
+// QueueSource answers with the length of a queue.
+type QueueSource struct {
+	// URL is a Prometheus server when Query is set, else an address that
+	// answers with a number.
+	URL   string `json:"url"`
+	Query string `json:"query,omitempty" doc:"PromQL; the sum of the result counts"`
 }
 
 // ScalingMetric names what a policy follows.

@@ -15,6 +15,7 @@ import (
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/config"
 	"github.com/virga-cloud/virga/internal/control"
+	"github.com/virga-cloud/virga/internal/control/controller"
 	"github.com/virga-cloud/virga/internal/control/event"
 	"github.com/virga-cloud/virga/internal/control/store"
 	"github.com/virga-cloud/virga/internal/image"
@@ -112,6 +113,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	group.Go(func() error { return d.node.Run(agent, d.ready) })
 	group.Go(func() error { return d.server.Serve(listener) })
 	group.Go(func() error {
+		controller.Run(ctx, d.log, d.controllers())
+		return nil
+	})
+	group.Go(func() error {
 		<-ctx.Done()
 		d.log.Info("ending; instances go on")
 		err := notify("STOPPING=1")
@@ -149,6 +154,11 @@ func (d *Daemon) dir(name string) string { return filepath.Join(d.config.DataDir
 // imagesInUse counts the instances of each image, by its id.
 func (d *Daemon) imagesInUse() map[string]int {
 	used := map[string]int{}
+	for _, g := range d.store.Groups.Views() {
+		if n := len(g.Revisions); n > 0 {
+			used[g.Revisions[n-1].Image]++ // its next instance is made of it
+		}
+	}
 	for _, in := range d.store.Instances.Views() {
 		id := in.Status.Image
 		if id == "" && d.images != nil { // never started

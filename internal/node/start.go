@@ -42,7 +42,13 @@ func (a *Agent) start(ctx context.Context, w *worker, in *api.Instance) error {
 	w.facts.signal = b.image.Config.StopSignal
 	w.mu.Unlock()
 
-	if err := a.observe(in.ID, func(st *api.InstanceStatus) { *st = running(*st, b, life, asked) }); err != nil {
+	checked := healthCheck(&in.Spec, b.image.Config) != nil
+	if err := a.observe(in.ID, func(st *api.InstanceStatus) {
+		*st = running(*st, b, life, asked)
+		if checked { // from the first moment, so that nobody takes it for ready
+			st.Health = &api.HealthStatus{State: api.HealthStarting}
+		}
+	}); err != nil {
 		return err
 	}
 	a.record(in, "start", "", map[string]string{"image": in.Spec.Image})

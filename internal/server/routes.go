@@ -12,4 +12,5 @@ func (s *Server) routes() {
 	s.transferRoutes()
 	s.volumeRoutes()
 	s.networkRoutes()
+	s.groupRoutes()
 }

@@ -1,0 +1,135 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control"
+	"github.com/virga-cloud/virga/internal/control/group"
+)
+
+// member is what a plan needs to know of an instance.
+func member(in *api.Instance) group.Member {
+	st := &in.Status
+	m := group.Member{
+		ID: in.ID, Revision: in.GroupRevision, Ordinal: in.GroupOrdinal, Created: in.Created,
+		Phase: st.Phase, Reason: st.Reason, Started: st.Started, Finished: st.Finished, Protected: in.Protected,
+	}
+	if m.Reason == "" && st.ExitCode != nil {
+		m.Reason = fmt.Sprintf("exit %d", *st.ExitCode)
+	}
+	if h := in.Spec.Health; h != nil && (len(h.Test) == 0 || h.Test[0] != "NONE") {
+		m.Checked = true
+	}
+	if st.Health != nil {
+		m.Checked, m.Health = true, st.Health.State
+	}
+	if leaving(in) {
+		m.Phase = api.PhaseRemoving
+	}
+	return m
+}
+
+// leaving reports whether in is on its way out: it is removed, or stops to be
+// removed then.
+func leaving(in *api.Instance) bool {
+	return in.Desired.Remove || in.Spec.AutoRemove && in.Desired.State == api.DesiredStopped
+}
+
+// errDone says that nothing is left to be written.
+var errDone = errors.New("nothing to be written")
+
+// retire has a member stop in its own time and be removed then. Idempotent.
+func (c *Groups) retire(ctx context.Context, g *api.Group, in *api.Instance, reason string) error {
+	err := c.Writes.Member(ctx, in.ID, func(i *api.Instance) error {
+		if leaving(i) {
+			return errDone
+		}
+		i.Desired.State = api.DesiredStopped
+		i.Desired.Remove = i.Status.Phase.Ended()
+		i.Spec.AutoRemove, i.Spec.Restart = true, api.RestartPolicy{}
+		return nil
+	})
+	if errors.Is(err, errDone) || api.CodeOf(err) == api.CodeNotFound {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("retire %s: %w", in.Name, err)
+	}
+	c.record(g, "retire", in.Name+": "+reason, map[string]string{"instance": in.ID})
+	return nil
+}
+
+// finishLeaving removes members that were to stop first and had no life to
+// stop, because the daemon was killed while they started.
+func (c *Groups) finishLeaving(ctx context.Context, list []*api.Instance) error {
+	for _, in := range list {
+		if !leaving(in) || in.Desired.Remove || !in.Status.Phase.Ended() || in.Status.Life >= in.Desired.Life {
+			continue
+		}
+		err := c.Writes.Member(ctx, in.ID, func(i *api.Instance) error {
+			i.Desired.Remove = true
+			return nil
+		})
+		if err != nil && api.CodeOf(err) != api.CodeNotFound {
+			return fmt.Errorf("remove %s: %w", in.Name, err)
+		}
+	}
+	return nil
+}
+
+// create makes one member. refused is why the node or the image do not allow
+// it, which is no error of the controller's.
+func (c *Groups) create(ctx context.Context, g *api.Group, n group.Creation) (refused *api.Error, err error) {
+	i := slices.IndexFunc(g.Revisions, func(r api.GroupRevision) bool { return r.Number == n.Revision })
+	if i < 0 {
+		return nil, fmt.Errorf("group %s has no revision %d", g.Name, n.Revision)
+	}
+	r := g.Revisions[i]
+	name := g.Name + "-" + control.NewID()[:6]
+	if g.Spec.Stateful {
+		name = fmt.Sprintf("%s-%d", g.Name, n.Ordinal)
+	}
+	in, err := c.Writes.Create(ctx, control.Creation{
+		CreateRequest: api.CreateRequest{Name: name, Labels: maps.Clone(g.Spec.Labels), Spec: memberSpec(g, r.Template, n.Ordinal)},
+		Project:       g.Project, Start: true,
+		Group: g.Name, Revision: n.Revision, Ordinal: n.Ordinal, Image: r.Image,
+		Cause: fmt.Sprintf("group %s: %s, revision %d", g.Name, n.Reason, n.Revision),
+	})
+	if e, ok := errors.AsType[*api.Error](err); ok && e.Code != api.CodeInternal {
+		return e, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make %s: %w", name, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.owners != nil && in != nil {
+		c.owners[in.ID] = g.ID
+	}
+	return nil, nil
+}
+
+// memberSpec is a template for one place. The group replaces what ends, so
+// that an instance itself is not restarted; a claim becomes the volume of its
+// ordinal.
+func memberSpec(g *api.Group, t api.InstanceSpec, ordinal int) api.InstanceSpec {
+	t.Restart, t.AutoRemove = api.RestartPolicy{Policy: api.RestartNo}, false
+	t.Mounts = slices.Clone(t.Mounts)
+	for i := range t.Mounts {
+		if m := &t.Mounts[i]; m.Claim {
+			m.Claim, m.Source = false, ClaimedVolume(m.Source, g.Name, ordinal)
+		}
+	}
+	return t
+}
+
+// ClaimedVolume is the name of the volume that an instance of a stateful group
+// claims.
+func ClaimedVolume(source, group string, ordinal int) string {
+	return fmt.Sprintf("%s-%s-%d", source, group, ordinal)
+}

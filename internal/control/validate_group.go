@@ -1,0 +1,166 @@
+package control
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control/cron"
+)
+
+const (
+	// MaxGroup bounds the instances of one group.
+	MaxGroup = 10_000
+	// maxGroupName leaves room for what makes an instance's name of it.
+	maxGroupName = 48
+)
+
+// ValidateGroup checks everything about a group that can be known without the
+// node and the image.
+func ValidateGroup(name string, s *api.GroupSpec) error {
+	if err := api.ValidateName("name", name); err != nil {
+		return err
+	}
+	if len(name) > maxGroupName {
+		return api.Invalid("name", "group name %q is longer than %d characters", name, maxGroupName)
+	}
+	if err := ValidateLabels(s.Labels); err != nil {
+		return err
+	}
+	if err := validateNumbers(s); err != nil {
+		return err
+	}
+	if s.ScaleIn != "" && s.ScaleIn != "newest" && s.ScaleIn != "oldest" {
+		return api.Invalid("spec.scaleIn", "unknown scaleIn %q", s.ScaleIn).WithHint("one of newest, oldest")
+	}
+	if u := s.Update; u.MaxSurge != nil && *u.MaxSurge < 0 || u.MaxUnavailable < 0 || u.Rollback < 0 || u.MinReady < 0 || u.MinReady > maxDuration {
+		return api.Invalid("spec.update", "the numbers of an update policy are not negative")
+	}
+	if s.HealthGrace < 0 || s.HealthGrace > maxDuration {
+		return api.Invalid("spec.healthGrace", "healthGrace %s is not between 0 and %s", s.HealthGrace, maxDuration)
+	}
+	if err := validateTemplate(s); err != nil {
+		return err
+	}
+	return validateScaling(s)
+}
+
+func validateNumbers(s *api.GroupSpec) error {
+	switch {
+	case s.Min < 0 || s.Desired < 0 || s.Max < 0:
+		return api.Invalid("spec.desired", "the numbers of a group are not negative")
+	case s.Desired > MaxGroup || s.Max > MaxGroup:
+		return api.Invalid("spec.desired", "a group has at most %d instances", MaxGroup)
+	case s.Max > 0 && s.Min > s.Max:
+		return api.Invalid("spec.min", "min %d is more than max %d", s.Min, s.Max)
+	case s.Desired < s.Min:
+		return api.Invalid("spec.desired", "desired %d is less than min %d", s.Desired, s.Min)
+	case s.Max > 0 && s.Desired > s.Max:
+		return api.Invalid("spec.desired", "desired %d is more than max %d", s.Desired, s.Max)
+	}
+	return nil
+}
+
+// validateTemplate checks the template as a spec, and refuses what only one
+// instance at a time can have.
+func validateTemplate(s *api.GroupSpec) error {
+	t := s.Template
+	t.Mounts = slices.Clone(t.Mounts)
+	for i := range t.Mounts {
+		m := &t.Mounts[i]
+		if m.Claim && (!s.Stateful || m.Type != api.MountVolume || m.Source == "") {
+			return api.Invalid("spec.template.mounts", "a claim is a named volume of a stateful group").
+				WithHint("make the group --stateful, and the mount type=volume,source=NAME,target=PATH,claim")
+		}
+		m.Claim = false
+	}
+	if err := ValidateSpec(&t); err != nil {
+		if e, ok := err.(*api.Error); ok && strings.HasPrefix(e.Field, "spec.") {
+			return e.InField("spec.template." + strings.TrimPrefix(e.Field, "spec."))
+		}
+		return err
+	}
+	if t.AutoRemove {
+		return api.Invalid("spec.template.autoRemove", "the instances of a group are removed by the group").WithHint("leave out autoRemove (--rm)")
+	}
+	single := max(s.Desired, s.Max) <= 1 && (s.Stateful && s.Update.MaxSurge == nil || s.Update.MaxSurge != nil && *s.Update.MaxSurge == 0 && s.Update.MaxUnavailable > 0)
+	if single {
+		return nil
+	}
+	const hint = "or have one instance, a max surge of 0 and a max unavailable of 1"
+	for _, p := range t.Ports {
+		if p.HostPort != 0 {
+			return api.Invalid("spec.template.ports", "host port %d can be had by one instance only", p.HostPort).
+				WithHint("leave the host port out, " + hint)
+		}
+	}
+	for _, n := range t.Networks {
+		if n.Address != "" || n.MAC != "" {
+			return api.Invalid("spec.template.networks", "a static address can be had by one instance only").
+				WithHint("leave the address out, " + hint)
+		}
+	}
+	return nil
+}
+
+var scalingMetrics = []api.ScalingMetric{
+	api.MetricCPU, api.MetricMemory, api.MetricNetwork, api.MetricRequests, api.MetricLatency, api.MetricQueue,
+}
+
+func validateScaling(s *api.GroupSpec) error {
+	c := s.Scaling
+	if c == nil {
+		return nil
+	}
+	if s.Max == 0 {
+		return api.Invalid("spec.max", "a group that scales needs a max")
+	}
+	if len(c.Targets)+len(c.Steps)+len(c.Schedules) == 0 {
+		return api.Invalid("spec.scaling", "scaling has no policy").WithHint("name a target, such as --cpu 70")
+	}
+	metric := func(m api.ScalingMetric) error {
+		if !slices.Contains(scalingMetrics, m) {
+			return api.Invalid("spec.scaling", "unknown metric %q", m).WithHint("one of cpu, memory, network, requests, latency, queue")
+		}
+		if m == api.MetricQueue && c.Queue == nil {
+			return api.Invalid("spec.scaling.queue", "the metric queue needs to know where the queue's length is to be had")
+		}
+		return nil
+	}
+	for _, t := range c.Targets {
+		if err := metric(t.Metric); err != nil {
+			return err
+		}
+		if !(t.Target > 0) {
+			return api.Invalid("spec.scaling.targets", "target %g of %s is not more than 0", t.Target, t.Metric)
+		}
+	}
+	for _, p := range c.Steps {
+		if err := metric(p.Metric); err != nil {
+			return err
+		}
+		if len(p.Steps) == 0 {
+			return api.Invalid("spec.scaling.steps", "the step policy of %s has no steps", p.Metric)
+		}
+	}
+	for _, p := range c.Schedules {
+		if _, err := cron.Parse(p.Cron); err != nil {
+			return api.Invalid("spec.scaling.schedules", "%v", err)
+		}
+		if p.Min != nil && p.Max != nil && *p.Min > *p.Max {
+			return api.Invalid("spec.scaling.schedules", "min %d is more than max %d", *p.Min, *p.Max)
+		}
+	}
+	for _, d := range []api.Duration{c.WarmUp, c.OutCooldown, c.InCooldown, c.Stabilization} {
+		if d < 0 || d > maxDuration {
+			return api.Invalid("spec.scaling", "duration %s is not between 0 and %s", d, maxDuration)
+		}
+	}
+	if c.Queue != nil {
+		if u, err := url.Parse(c.Queue.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return api.Invalid("spec.scaling.queue.url", "%q is not an HTTP address", c.Queue.URL)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,18 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/virga-cloud/virga/internal/control/controller"
+)
+
+// controllers are all that this control plane has. A new one is one line here.
+func (d *Daemon) controllers() []controller.Controller {
+	log := d.log
+	groups := &controller.Groups{
+		Store: d.store, Writes: controller.StoreWrites{Admission: d.admission}, Record: d.events.Append, Now: time.Now, Log: log,
+	}
+	return []controller.Controller{
+		groups.Controller(),
+	}
+}
