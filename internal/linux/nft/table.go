@@ -33,13 +33,9 @@ type Table struct {
 // Open connects to the netfilter of the caller's network namespace. It changes
 // nothing; ports that an earlier daemon published stay published.
 func Open(name string) (*Table, error) {
-	c, err := nftables.New(nftables.AsLasting())
+	c, g, err := dial()
 	if err != nil {
-		return nil, fmt.Errorf("open nftables: %w", err)
-	}
-	g, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open nftables: %w", err), c.CloseLasting())
+		return nil, err
 	}
 	t := &Table{name: name, conn: c, gen: g, published: map[Published]struct{}{}}
 	t.sets = newSets(t.table())
@@ -51,6 +47,19 @@ func Open(name string) (*Table, error) {
 		t.published[p] = struct{}{}
 	}
 	return t, nil
+}
+
+// dial opens the two sockets that a table needs.
+func dial() (*nftables.Conn, *netlink.Conn, error) {
+	c, err := nftables.New(nftables.AsLasting())
+	if err != nil {
+		return nil, nil, fmt.Errorf("open nftables: %w", err)
+	}
+	g, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("open nftables: %w", err), c.CloseLasting())
+	}
+	return c, g, nil
 }
 
 // Close closes the sockets and leaves the table as it is.

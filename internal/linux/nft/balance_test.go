@@ -1,0 +1,196 @@
+package nft
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	netlink "github.com/virga-cloud/virga/internal/linux/link"
+)
+
+// world is a node whose backends are addresses of its loopback.
+type world struct {
+	*Balance
+	vip netip.AddrPort
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	c, err := netlink.Open(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	lo, err := c.ByName("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reqs := []netlink.Request{netlink.Up(lo.Index)}
+	for _, a := range []string{"10.77.0.1", "10.77.0.2", "10.77.0.3", "10.77.0.100", "10.77.1.1", "10.77.1.2", "10.77.1.3", "10.77.1.4"} {
+		reqs = append(reqs, netlink.AddAddress(lo.Index, netip.MustParsePrefix(a+"/32")))
+	}
+	if err := c.Do(reqs...); err != nil {
+		t.Fatal(err)
+	}
+	b, err := OpenBalance("test-services", "vt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Delete(); err != nil {
+			t.Error(err)
+		}
+		b.Close()
+	})
+	return &world{b, netip.MustParseAddrPort("10.77.0.100:80")}
+}
+
+// serve answers connections to an address with it and the client's.
+func serve(t *testing.T, addr string) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprintf(c, "%s %s\n", addr, c.RemoteAddr().(*net.TCPAddr).IP)
+			go func() { io.Copy(c, c); c.Close() }()
+		}
+	}()
+	return netip.MustParseAddrPort(addr)
+}
+
+// ask connects from an address, and returns what the backend says.
+func ask(t *testing.T, from string, to netip.AddrPort) (backend, client string, c net.Conn) {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 30 * time.Second}
+	c, err := d.Dial("tcp", to.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if _, err := fmt.Fscanln(c, &backend, &client); err != nil {
+		t.Fatal(err)
+	}
+	return backend, client, c
+}
+
+func (w *world) set(t *testing.T, sticky bool, targets ...Target) {
+	t.Helper()
+	ports := []Balanced{
+		{Protocol: unix.IPPROTO_TCP, At: w.vip, Sticky: sticky, Targets: targets},
+		{Protocol: unix.IPPROTO_TCP, At: netip.MustParseAddrPort("0.0.0.0:8080"), Sticky: sticky, Targets: targets},
+	}
+	if err := w.Set(ports, []netip.Addr{w.vip.Addr()}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestConnectionsAreSpreadByWeight(t *testing.T) {
+	w := newWorld(t)
+	a, b := serve(t, "10.77.0.2:8000"), serve(t, "10.77.0.3:8000")
+	w.set(t, false, Target{a, 3}, Target{b, 1})
+	for _, at := range []netip.AddrPort{w.vip, netip.MustParseAddrPort("10.77.0.1:8080")} {
+		seen := map[string]int{}
+		for range 200 {
+			backend, client, c := ask(t, "10.77.1.1", at)
+			seen[backend]++
+			if client != "10.77.1.1" {
+				t.Fatalf("the backend sees %s, not the client", client)
+			}
+			c.Close()
+		}
+		// 150 expected; five standard deviations are 31.
+		if n := seen[a.String()]; n < 119 || n > 181 {
+			t.Errorf("%s: %v, want about 3 to 1", at, seen)
+		}
+	}
+}
+
+func TestASourceStaysAtItsBackend(t *testing.T) {
+	w := newWorld(t)
+	a, b := serve(t, "10.77.0.2:8001"), serve(t, "10.77.0.3:8001")
+	w.set(t, true, Target{a, 1}, Target{b, 1})
+	for i := 1; i <= 4; i++ {
+		from := fmt.Sprintf("10.77.1.%d", i)
+		first, _, c := ask(t, from, w.vip)
+		c.Close()
+		for range 20 {
+			if next, _, c := ask(t, from, w.vip); next != first {
+				t.Fatalf("%s was at %s, then at %s", from, first, next)
+			} else {
+				c.Close()
+			}
+		}
+	}
+}
+
+func TestConnectionsOutliveTheirBackendsShare(t *testing.T) {
+	w := newWorld(t)
+	a, b := serve(t, "10.77.0.2:8002"), serve(t, "10.77.0.3:8002")
+	w.set(t, false, Target{a, 1})
+	_, _, open := ask(t, "10.77.1.1", w.vip)
+	w.set(t, false, Target{b, 1})
+	if backend, _, _ := ask(t, "10.77.1.1", w.vip); backend != b.String() {
+		t.Errorf("a new connection went to %s", backend)
+	}
+	if err := w.write(); err != nil {
+		t.Fatal(err)
+	}
+	var back string
+	fmt.Fprintln(open, "still-here")
+	if _, err := fmt.Fscanln(open, &back); err != nil || back != "still-here" {
+		t.Errorf("the old connection: %q, %v", back, err)
+	}
+	w.set(t, false)
+	if c, err := net.DialTimeout("tcp", w.vip.String(), 30*time.Second); err == nil {
+		c.Close()
+		t.Error("a connection without backends was accepted")
+	}
+}
+
+func TestAFlushedBalanceIsPutBack(t *testing.T) {
+	w := newWorld(t)
+	a := serve(t, "10.77.0.2:8003")
+	w.set(t, false, Target{a, 1})
+	for range 2 {
+		if repaired, err := w.Repair(); repaired || err != nil {
+			t.Fatalf("repaired %v, %v", repaired, err)
+		}
+	}
+	w.mu.Lock()
+	err := w.clear()
+	w.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if repaired, err := w.Repair(); !repaired || err != nil {
+		t.Fatalf("repaired %v, %v", repaired, err)
+	}
+	ask(t, "10.77.1.1", w.vip)
+	// A Set over a table that is not there writes it whole.
+	w.mu.Lock()
+	err = w.clear()
+	w.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := serve(t, "10.77.0.3:8003")
+	w.set(t, false, Target{b, 1})
+	ask(t, "10.77.1.1", w.vip)
+}
