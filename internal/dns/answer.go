@@ -52,6 +52,9 @@ func (z *Zone) answer(v view, q *wire.Msg) *wire.Msg {
 	if strings.HasSuffix(key, ".arpa") {
 		return z.answerReverse(v, q, name)
 	}
+	if asksPorts(key) {
+		return z.answerPorts(v, q, name, key)
+	}
 	addrs, r := z.lookup(v, key)
 	switch r {
 	case foreign:
@@ -68,6 +71,38 @@ func (z *Zone) answer(v view, q *wire.Msg) *wire.Msg {
 	}
 	if len(m.Answer) == 0 {
 		return z.negative(m)
+	}
+	return m
+}
+
+// answerPorts replies to a query about a service's ports (RFC 2782).
+func (z *Zone) answerPorts(v view, q *wire.Msg, name, key string) *wire.Msg {
+	ports, host, r := z.ports(v, key)
+	switch r {
+	case foreign:
+		return nil
+	case missing:
+		return z.negative(reply(q, wire.RcodeNameError))
+	}
+	m := reply(q, wire.RcodeSuccess)
+	m.Authoritative = true
+	if _, typ := dnsutil.Question(q); typ != wire.TypeSRV && typ != wire.TypeANY {
+		return z.negative(m)
+	}
+	if !strings.HasSuffix(host, "."+z.domain) {
+		host += "." + v.project + "." + z.domain
+	}
+	addrs, _ := z.lookup(v, host)
+	for _, p := range ports {
+		m.Answer = append(m.Answer, &wire.SRV{
+			Hdr: wire.Header{Name: name, TTL: localTTL, Class: wire.ClassINET},
+			SRV: rdata.SRV{Priority: 0, Weight: 1, Port: p.Number, Target: host + "."},
+		})
+	}
+	for _, a := range addrs {
+		if rr := addressRecord(host+".", wire.TypeANY, a); rr != nil {
+			m.Extra = append(m.Extra, rr)
+		}
 	}
 	return m
 }

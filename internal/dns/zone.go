@@ -7,14 +7,24 @@ import (
 	"sync"
 )
 
-// Host is an instance with its names.
+// Host is an instance or a service with its names.
 type Host struct {
-	ID      string
+	ID string
+	// Ports are those of a service; they make SRV records, and a service's name
+	// goes before the same name of instances.
+	Ports   []Port
 	Name    string // its first name, to which its addresses resolve back
 	Project string
 	On      []Interface
 	// Upstreams are the name servers it wants asked instead of the node's.
 	Upstreams []netip.AddrPort
+}
+
+// Port is a port of a service.
+type Port struct {
+	Name     string // such as "http"
+	Protocol string // "tcp" or "udp"
+	Number   uint16
 }
 
 // Interface is a host's place on one network.
@@ -40,6 +50,7 @@ type nameKey struct{ network, project, name string }
 // record is one host's addresses under a name.
 type record struct {
 	host  string
+	ports []Port // of a service
 	addrs []netip.Addr
 }
 
@@ -76,7 +87,7 @@ func (z *Zone) Put(h Host) {
 		}
 		for _, name := range unique(on.Names) {
 			k := nameKey{on.Network, h.Project, name}
-			z.names[k] = append(z.names[k], record{h.ID, on.Addrs})
+			z.names[k] = append(z.names[k], record{h.ID, h.Ports, on.Addrs})
 		}
 	}
 }
@@ -154,36 +165,87 @@ const nodeName = "host"
 
 // lookup finds the addresses of a name in lower case without its final dot.
 func (z *Zone) lookup(v view, name string) ([]netip.Addr, result) {
-	project, short := v.project, name
-	rest, ours := strings.CutSuffix(name, "."+z.domain)
 	if name == z.domain {
 		return nil, found
 	}
 	z.mu.RLock()
 	defer z.mu.RUnlock()
-	if ours {
-		if rest == nodeName {
-			return z.gateways(v), found
+	if name == nodeName+"."+z.domain {
+		return z.gateways(v), found
+	}
+	records, r := z.records(v, name)
+	var out []netip.Addr
+	for _, r := range records {
+		for _, a := range r.addrs {
+			if !slices.Contains(out, a) { // a service is on several networks by the same address
+				out = append(out, a)
+			}
 		}
+	}
+	return out, r
+}
+
+// records are those that a name stands for: the service's of that name, else
+// the instances'.
+//
+// +checklocksread:z.mu
+func (z *Zone) records(v view, name string) ([]record, result) {
+	project, short := v.project, name
+	rest, ours := strings.CutSuffix(name, "."+z.domain)
+	if ours {
 		i := strings.LastIndexByte(rest, '.')
 		if i < 0 {
 			return nil, missing
 		}
 		short, project = rest[:i], rest[i+1:]
 	}
-	var out []netip.Addr
+	var services, hosts []record
 	for _, n := range v.networks {
 		for _, r := range z.names[nameKey{n, project, short}] {
-			out = append(out, r.addrs...)
+			if len(r.ports) > 0 {
+				services = append(services, r)
+				continue
+			}
+			hosts = append(hosts, r)
 		}
 	}
 	switch {
-	case len(out) > 0:
-		return out, found
+	case len(services) > 0:
+		return services, found
+	case len(hosts) > 0:
+		return hosts, found
 	case ours || !strings.Contains(name, "."):
 		return nil, missing
 	}
 	return nil, foreign
+}
+
+// asksPorts reports whether a name is of the form _http._tcp.web.
+func asksPorts(name string) bool {
+	port, rest, _ := strings.Cut(name, ".")
+	return strings.HasPrefix(port, "_") && (strings.HasPrefix(rest, "_tcp.") || strings.HasPrefix(rest, "_udp."))
+}
+
+// ports are the ports that such a name asks for, with the name that has them.
+func (z *Zone) ports(v view, name string) ([]Port, string, result) {
+	port, rest, _ := strings.Cut(name, ".")
+	protocol, host, _ := strings.Cut(rest, ".")
+	z.mu.RLock()
+	defer z.mu.RUnlock()
+	records, r := z.records(v, host)
+	if r != found {
+		return nil, "", r
+	}
+	var out []Port
+	for _, p := range records[0].ports {
+		if "_"+p.Name == port && "_"+p.Protocol == protocol {
+			out = append(out, p)
+		}
+	}
+	if len(out) == 0 {
+		return nil, "", missing
+	}
+	return out, host, found
 }
 
 // +checklocksread:z.mu

@@ -13,6 +13,7 @@ type Store struct {
 	Volumes   *Table[api.Volume]
 	Networks  *Table[api.Network]
 	Groups    *Table[api.Group]
+	Services  *Table[api.Service]
 
 	backend backend
 }
@@ -39,6 +40,7 @@ func open(ctx context.Context, b backend, log *slog.Logger) (*Store, error) {
 		Volumes:   newTable(b, log, "volumes", func(o *api.Volume) *api.Meta { return &o.Meta }),
 		Networks:  newTable(b, log, "networks", func(o *api.Network) *api.Meta { return &o.Meta }),
 		Groups:    newTable(b, log, "groups", func(o *api.Group) *api.Meta { return &o.Meta }),
+		Services:  newTable(b, log, "services", func(o *api.Service) *api.Meta { return &o.Meta }),
 		backend:   b,
 	}
 	for _, t := range s.tables() {
@@ -49,7 +51,9 @@ func open(ctx context.Context, b backend, log *slog.Logger) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) tables() []table { return []table{s.Instances, s.Volumes, s.Networks, s.Groups} }
+func (s *Store) tables() []table {
+	return []table{s.Instances, s.Volumes, s.Networks, s.Groups, s.Services}
+}
 
 // Close makes the last writes durable and releases the backend.
 func (s *Store) Close() error {
