@@ -110,4 +110,4 @@ func addressOn(in *api.Instance, network string) netip.Addr {
 }
 
 // groupOf is the group that an instance belongs to, "" for none.
-func groupOf(in *api.Instance) string { return in.Labels["virga.group"] }
+func groupOf(in *api.Instance) string { return in.Group }
