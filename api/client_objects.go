@@ -59,6 +59,23 @@ func (c *Client) Network(ctx context.Context, name string) (Network, error) {
 	return n, c.call(ctx, "GET", "/networks/"+esc(name), nil, nil, &n)
 }
 
+// CreateNetwork makes a network.
+func (c *Client) CreateNetwork(ctx context.Context, r NetworkRequest) (Network, error) {
+	var n Network
+	return n, c.call(ctx, "POST", "/networks", nil, r, &n)
+}
+
+// RemoveNetwork removes a network that no instance uses.
+func (c *Client) RemoveNetwork(ctx context.Context, name string) error {
+	return c.call(ctx, "DELETE", "/networks/"+esc(name), nil, nil, nil)
+}
+
+// PruneNetworks removes the networks that no instance uses.
+func (c *Client) PruneNetworks(ctx context.Context) (PruneReport, error) {
+	var r PruneReport
+	return r, c.call(ctx, "POST", "/networks/prune", nil, nil, &r)
+}
+
 // Node describes the node.
 func (c *Client) Node(ctx context.Context) (Node, error) {
 	var n Node

@@ -10,13 +10,27 @@ type Network struct {
 	Instances []string `json:"instances,omitempty"`
 }
 
-// NetworkSpec describes a network.
+// NetworkSpec describes a network. In a stored one every field has its value.
 type NetworkSpec struct {
-	Subnet  netip.Prefix `json:"subnet,omitzero" doc:"Default a free /20 of the node's pool"`
+	Subnet  netip.Prefix `json:"subnet,omitzero" doc:"IPv4; default a free /20 of the node's pool"`
 	Gateway netip.Addr   `json:"gateway,omitzero" doc:"Default the subnet's first address"`
+	// Subnet6 is between /64 and /96: the last 32 bits of an instance's
+	// address are its IPv4 address, unless it asks for another.
+	Subnet6  netip.Prefix `json:"subnet6,omitzero" doc:"IPv6, /64 to /96; default a free /64 of the node's own /48"`
+	Gateway6 netip.Addr   `json:"gateway6,omitzero" doc:"Default the IPv6 subnet's first address"`
+	IPv4Only bool         `json:"ipv4Only,omitempty" doc:"No IPv6 addresses"`
 	// Internal networks have no way out and cannot be reached from outside.
 	Internal bool `json:"internal,omitempty"`
 	// Isolated networks do not let their instances see each other.
 	Isolated bool `json:"isolated,omitempty"`
-	MTU      int  `json:"mtu,omitempty" doc:"Default 1500"`
+	MTU      int  `json:"mtu,omitempty" minimum:"0" maximum:"65535" doc:"Bytes; default 1500"`
+}
+
+// NetworkRequest asks for a network.
+type NetworkRequest struct {
+	Name   string            `json:"name"`
+	Labels map[string]string `json:"labels,omitempty"`
+	Spec   NetworkSpec       `json:"spec,omitzero"`
+	// IfNotExists takes a network of that name which is as asked.
+	IfNotExists bool `json:"ifNotExists,omitempty" doc:"A network of that name that is as asked is no error"`
 }

@@ -47,6 +47,9 @@ func (a *Admission) Create(ctx context.Context, c Creation) (*api.Instance, erro
 	if err := ValidateSpec(&c.Spec); err != nil {
 		return nil, err
 	}
+	if err := a.checkNetworks(c.Project, &c.Spec); err != nil {
+		return nil, err
+	}
 	if c.Image == "" {
 		if _, err := a.Resolve(ctx, c.Spec.Image); err != nil {
 			return nil, err

@@ -76,7 +76,11 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 		return nil, fmt.Errorf("open images: %w", err)
 	}
 	d.onClose(d.images.Close)
-	if d.ground, err = newGround(ctx, c, log); err != nil {
+	networks, err := d.networks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if d.ground, err = newGround(ctx, c, networks, log); err != nil {
 		return nil, err
 	}
 	d.onClose(d.ground.close)
@@ -150,6 +154,15 @@ func (d *Daemon) Close() error {
 func (d *Daemon) onClose(f func() error) { d.closers = append(d.closers, f) }
 
 func (d *Daemon) dir(name string) string { return filepath.Join(d.config.DataDir, name) }
+
+// networks are those of the store, among them the one that every node has.
+func (d *Daemon) networks(ctx context.Context) ([]api.Network, error) {
+	n := control.Networks{Store: d.store}
+	if err := n.Default(ctx, d.config.Subnet); err != nil {
+		return nil, fmt.Errorf("store the default network: %w", err)
+	}
+	return d.store.Networks.List()
+}
 
 // imagesInUse counts the instances of each image, by its id.
 func (d *Daemon) imagesInUse() map[string]int {

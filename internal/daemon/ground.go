@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/config"
 	"github.com/virga-cloud/virga/internal/engine/container"
 	"github.com/virga-cloud/virga/internal/network"
@@ -21,7 +22,7 @@ type ground struct {
 	engine  *container.Engine
 }
 
-func newGround(ctx context.Context, c config.Config, log *slog.Logger) (_ *ground, err error) {
+func newGround(ctx context.Context, c config.Config, networks []api.Network, log *slog.Logger) (_ *ground, err error) {
 	g := &ground{runDir: c.RunDir}
 	defer func() {
 		if err != nil {
@@ -40,7 +41,7 @@ func newGround(ctx context.Context, c config.Config, log *slog.Logger) (_ *groun
 		ready = -1
 	}
 	if g.network, err = network.New(ctx, network.Config{
-		Prefix: c.Prefix, Table: c.Table, Subnet: c.Subnet, Ready: ready, ResolvConf: resolv, Log: log,
+		Prefix: c.Prefix, Table: c.Table, Subnet: c.Subnet, Networks: networks, Ready: ready, ResolvConf: resolv, Log: log,
 	}); err != nil {
 		return nil, fmt.Errorf("set up networks: %w", err)
 	}

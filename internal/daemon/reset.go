@@ -37,7 +37,7 @@ func Reset(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, l.Close()) }()
 	ctx, cancel := context.WithTimeout(ctx, resetTimeout)
 	defer cancel()
-	g, err := newGround(ctx, c, log)
+	g, err := newGround(ctx, c, nil, log)
 	if err != nil {
 		return err
 	}

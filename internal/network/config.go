@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/netip"
 
+	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/linux/link"
 )
 
@@ -18,6 +19,9 @@ type Config struct {
 	// Subnet is the default network's; default the first free /16 from
 	// 10.90.0.0 up.
 	Subnet netip.Prefix
+	// Networks are those to begin with; the default one may be among them, and
+	// its subnet is then Subnet. Set changes them later.
+	Networks []api.Network
 	// Pool holds the subnets of networks that name none, a /20 each; default
 	// 172.30.0.0/15.
 	Pool netip.Prefix

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -75,7 +76,7 @@ func New(ctx context.Context, c Config) (*Fabric, error) {
 	if f.labels, err = newLabels(f.config.Log); err != nil {
 		return nil, errors.Join(err, f.dns.Close(), f.table.Close(), conn.Close())
 	}
-	if err := f.Set(ctx, nil); err != nil {
+	if err := f.Set(ctx, f.config.Networks); err != nil {
 		f.labels.close()
 		return nil, errors.Join(err, f.dns.Close(), f.table.Close(), conn.Close())
 	}
@@ -138,20 +139,23 @@ func (f *Fabric) listen(ctx context.Context, s *segment) {
 
 // plan checks all networks and keeps the segments that exist and did not change.
 func (f *Fabric) plan(networks []api.Network) (map[string]*segment, error) {
-	def := api.Network{Meta: api.Meta{Name: api.NetworkDefault}, Spec: api.NetworkSpec{Subnet: f.config.Subnet}}
-	all := append([]api.Network{def}, networks...)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	def := api.Network{Meta: api.Meta{Name: api.NetworkDefault}, Spec: api.NetworkSpec{Subnet: f.config.Subnet}}
+	all := slices.Clone(networks)
+	if !slices.ContainsFunc(all, func(n api.Network) bool { return n.Name == api.NetworkDefault }) {
+		if s := f.defaultSegment(); s != nil {
+			def.Spec = s.spec
+		}
+		all = append(all, def)
+	}
 	wanted := map[string]*segment{}
 	var taken []netip.Prefix
-	for i, n := range all {
+	for _, n := range all {
 		key := segmentKey(n.Project, n.Name)
-		if i > 0 && key == api.NetworkDefault {
-			continue
-		}
 		s, ok := f.segments[key]
 		if !ok || !same(s.spec, n.Spec) {
-			if ok && f.attached(s) {
+			if ok && (f.attached(s) || key == api.NetworkDefault) {
 				return nil, api.Errorf(api.CodeConflict, "network %s has instances and cannot change", n.Name).
 					WithHint("stop its instances first")
 			}
@@ -164,6 +168,28 @@ func (f *Fabric) plan(networks []api.Network) (map[string]*segment, error) {
 		wanted[key] = s
 	}
 	return wanted, nil
+}
+
+// +checklocks:f.mu
+func (f *Fabric) defaultSegment() *segment { return f.segments[api.NetworkDefault] }
+
+// Routes are the destinations that the node reaches otherwise than by virga's
+// networks.
+func (f *Fabric) Routes() ([]netip.Prefix, error) {
+	all, err := f.conn.Routes()
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.DeleteFunc(all, func(p netip.Prefix) bool {
+		for _, s := range f.segments {
+			if s.owns(p.Addr()) {
+				return true
+			}
+		}
+		return p.Bits() == 0 || p.Addr().IsLinkLocalUnicast() || p.Addr().IsMulticast() || p.Addr().IsLoopback()
+	}), nil
 }
 
 func same(a, b api.NetworkSpec) bool {

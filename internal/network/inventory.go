@@ -49,12 +49,25 @@ func (f *Fabric) Resources(ctx context.Context) ([]api.Resource, error) {
 	for _, l := range links {
 		switch {
 		case bridges[l.Index]:
-			out = append(out, api.Resource{Kind: kindBridge, Name: l.Name, Owner: ownerNode})
+			out = append(out, api.Resource{Kind: kindBridge, Name: l.Name, Owner: f.bridgeOwner(l.Name)})
 		case l.Kind == kindVeth && bridges[l.Master]:
 			out = append(out, api.Resource{Kind: kindVeth, Name: l.Name, Owner: f.ownerOf(l, owners)})
 		}
 	}
 	return out, nil
+}
+
+// bridgeOwner is the node for a bridge of its networks; that of a network which
+// was removed while no daemon looked has no owner.
+//
+// +checklocks:f.mu
+func (f *Fabric) bridgeOwner(name string) string {
+	for _, s := range f.segments {
+		if s.bridge == name {
+			return ownerNode
+		}
+	}
+	return ""
 }
 
 // +checklocks:f.mu
@@ -76,10 +89,10 @@ func ruleName(p nft.Published) string {
 	return fmt.Sprintf("%s %s to %s", q.Protocol, netip.AddrPortFrom(p.Host, p.HostPort), p.To)
 }
 
-// Collect gives back a link or a published port that has no owner. Idempotent.
+// Collect gives back a link, a bridge or a published port that has no owner. Idempotent.
 func (f *Fabric) Collect(ctx context.Context, r api.Resource) error {
 	switch r.Kind {
-	case kindVeth:
+	case kindVeth, kindBridge:
 		return f.conn.Do(link.Delete(r.Name))
 	case kindRule:
 		return f.collectRule(r.Name)

@@ -115,6 +115,9 @@ func (s *segment) up(c *link.Conn) error {
 
 func (s *segment) gatewayPrefix() netip.Prefix { return netip.PrefixFrom(s.gateway, s.subnet.Bits()) }
 
+// owns says whether an address is one of the network's.
+func (s *segment) owns(a netip.Addr) bool { return s.subnet.Contains(a) }
+
 func (s *segment) rules() nft.Network {
 	return nft.Network{Bridge: s.bridge, Subnets: []netip.Prefix{s.subnet},
 		Internal: s.spec.Internal, Isolated: s.spec.Isolated}

@@ -47,6 +47,8 @@ type Agent struct {
 	workers map[string]*worker // +checklocks:mu by instance id
 	closed  bool               // +checklocks:mu no new work
 
+	networks sync.Mutex // one change of the node's networks at a time
+
 	slots  chan struct{}
 	wg     sync.WaitGroup
 	events context.Context // ends when Run does
@@ -76,6 +78,10 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	defer a.stop()
 	watchCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	networks := a.Store.Networks.Watch(watchCtx)
+	if err := a.SetNetworks(ctx); err != nil {
+		a.Log.Error("networks are not as stored", "error", err)
+	}
 	changes := a.Store.Instances.Watch(watchCtx)
 	if err := a.adopt(ctx); err != nil {
 		return fmt.Errorf("adopt instances: %w", err)
@@ -83,6 +89,7 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	a.kickAll()
 	ready()
 	a.wg.Go(func() { a.housekeep(ctx) })
+	a.wg.Go(func() { a.followNetworks(watchCtx, networks) })
 	exits := a.Engine.Exits()
 	for {
 		select {

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"runtime"
 	"slices"
 	"sync"
@@ -250,6 +251,10 @@ func (s *fakeSession) Wait(context.Context) (int, error)    { return s.code, nil
 func (s *fakeSession) Close() error                         { return nil }
 
 type fakeNetwork struct{ *machine }
+
+func (n fakeNetwork) Set(context.Context, []api.Network) error { return nil }
+
+func (n fakeNetwork) Routes() ([]netip.Prefix, error) { return nil, nil }
 
 func (n fakeNetwork) Attach(_ context.Context, r network.Request) (*network.Attachment, error) {
 	return call(n.machine, func() (*network.Attachment, error) {

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"io"
+	"net/netip"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/cpu"
@@ -67,6 +68,11 @@ type Images interface {
 
 // Network gives instances their place on the network.
 type Network interface {
+	// Set makes the networks of the node those given. Declarative and safe to
+	// repeat; one that instances are attached to is kept.
+	Set(ctx context.Context, networks []api.Network) error
+	// Routes are the destinations that the node reaches otherwise.
+	Routes() ([]netip.Prefix, error)
 	// Attach takes a ready sandbox and makes it the instance's. Idempotent for
 	// one instance: a second call replaces the first.
 	Attach(ctx context.Context, r network.Request) (*network.Attachment, error)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -99,6 +100,12 @@ func (n *fakeNode) session(id string) *fakeSession {
 }
 
 func (n *fakeNode) Info(context.Context) (api.Node, error) { return api.Node{Name: "n1"}, nil }
+
+func (n *fakeNode) SetNetworks(context.Context) error { return nil }
+
+func (n *fakeNode) Routes() ([]netip.Prefix, error) {
+	return []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, nil
+}
 
 func (n *fakeNode) Check(_ context.Context, repair bool) (api.CheckReport, error) {
 	r := api.CheckReport{Stale: 1}

@@ -3,21 +3,26 @@ package server
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control"
 )
 
 func (s *Server) networkRoutes() {
 	route(s, http.MethodGet, "/v1/networks", "List networks", s.listNetworks)
+	route(s, http.MethodPost, "/v1/networks", "Create a network", s.createNetwork)
 	route(s, http.MethodGet, "/v1/networks/{id}", "Inspect a network", s.inspectNetwork)
+	route(s, http.MethodDelete, "/v1/networks/{id}", "Remove a network that no instance uses", s.removeNetwork)
+	route(s, http.MethodPost, "/v1/networks/prune", "Remove networks that no instance uses", s.pruneNetworks)
 }
 
 func (s *Server) listNetworks(_ context.Context, p *InProject) (*body[[]api.Network], error) {
 	out := []api.Network{}
 	for _, n := range s.Store.Networks.Views() {
-		if n.Project == p.Project {
+		if n.Project == p.Project || n.Name == api.NetworkDefault {
 			out = append(out, s.withInstances(n))
 		}
 	}
@@ -26,7 +31,7 @@ func (s *Server) listNetworks(_ context.Context, p *InProject) (*body[[]api.Netw
 }
 
 func (s *Server) inspectNetwork(_ context.Context, t *Target) (*body[api.Network], error) {
-	n, err := s.Store.Networks.Find(t.Project, t.ID)
+	n, err := control.FindNetwork(s.Store, t.Project, t.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -35,19 +40,68 @@ func (s *Server) inspectNetwork(_ context.Context, t *Target) (*body[api.Network
 
 func (s *Server) withInstances(n *api.Network) api.Network {
 	c := *n
-	c.Instances = nil
-	for _, in := range s.Store.Instances.Views() {
-		if in.Project == n.Project && attached(in, n.Name) {
-			c.Instances = append(c.Instances, in.Name)
-		}
-	}
-	slices.Sort(c.Instances)
+	c.Instances = control.NetworkUsers(s.Store, n)
 	return c
 }
 
-func attached(in *api.Instance, network string) bool {
-	if len(in.Spec.Networks) == 0 {
-		return network == api.NetworkDefault
+type createNetwork struct {
+	InProject
+	Body api.NetworkRequest
+}
+
+type createdNetwork struct {
+	Status int
+	Body   api.Network
+}
+
+// createNetwork stores the network and returns when the node has it. One that
+// the node cannot have does not stay.
+func (s *Server) createNetwork(ctx context.Context, r *createNetwork) (*createdNetwork, error) {
+	n, made, err := s.networks.Create(ctx, r.Project, r.Body)
+	if err != nil {
+		return nil, err
 	}
-	return slices.ContainsFunc(in.Spec.Networks, func(a api.Attachment) bool { return a.Network == network })
+	if !made {
+		return &createdNetwork{http.StatusOK, s.withInstances(&n)}, nil
+	}
+	if err := s.Node.SetNetworks(ctx); err != nil {
+		return nil, errors.Join(err, s.Store.Networks.Delete(context.WithoutCancel(ctx), n.ID))
+	}
+	s.recordNetwork("create", &n, nil)
+	return &createdNetwork{http.StatusCreated, n}, nil
+}
+
+func (s *Server) removeNetwork(ctx context.Context, t *Target) (*none, error) {
+	n, err := control.FindNetwork(s.Store, t.Project, t.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &none{}, s.dropNetwork(ctx, n)
+}
+
+func (s *Server) dropNetwork(ctx context.Context, n *api.Network) error {
+	if err := s.networks.Remove(ctx, n); err != nil {
+		return err
+	}
+	s.recordNetwork("remove", n, nil)
+	return s.Node.SetNetworks(ctx)
+}
+
+func (s *Server) pruneNetworks(ctx context.Context, r *InProject) (*body[api.PruneReport], error) {
+	out := &body[api.PruneReport]{Body: api.PruneReport{Removed: []string{}}}
+	for _, n := range s.Store.Networks.Views() {
+		if n.Project != r.Project || n.Name == api.NetworkDefault || len(control.NetworkUsers(s.Store, n)) > 0 {
+			continue
+		}
+		if err := s.dropNetwork(ctx, n); err != nil {
+			return nil, err
+		}
+		out.Body.Removed = append(out.Body.Removed, n.Name)
+	}
+	slices.Sort(out.Body.Removed)
+	return out, nil
+}
+
+func (s *Server) recordNetwork(action string, n *api.Network, attrs map[string]string) {
+	s.Events.Append(api.Event{Kind: "network", Action: action, ID: n.ID, Name: n.Name, Project: n.Project, Attrs: attrs})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"net/netip"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/engine"
@@ -15,6 +16,13 @@ import (
 type Node interface {
 	Info(ctx context.Context) (api.Node, error)
 	Check(ctx context.Context, repair bool) (api.CheckReport, error)
+
+	// SetNetworks makes the node's networks those of the store, and returns
+	// when they are.
+	SetNetworks(ctx context.Context) error
+	// Routes are the destinations that the node reaches otherwise than by
+	// virga's networks.
+	Routes() ([]netip.Prefix, error)
 
 	// Attach connects to the first process of an instance. It may be called
 	// before the instance starts: the session then waits for its next life.

@@ -54,9 +54,10 @@ type Config struct {
 // Server answers the API's calls.
 type Server struct {
 	Config
-	mux  *http.ServeMux
-	api  huma.API
-	http *http.Server
+	networks control.Networks
+	mux      *http.ServeMux
+	api      huma.API
+	http     *http.Server
 
 	// streams are the calls that last; they end when the server is closed.
 	streams context.Context
@@ -68,8 +69,9 @@ type Server struct {
 // on its own.
 func New(c Config) *Server {
 	s := &Server{
-		Config: c,
-		mux:    http.NewServeMux(),
+		Config:   c,
+		networks: control.Networks{Store: c.Store, Routes: c.Node.Routes},
+		mux:      http.NewServeMux(),
 	}
 	s.streams, s.end = context.WithCancel(context.Background())
 	s.api = humago.New(s.mux, openAPI(c.Version))
