@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"net/netip"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -10,12 +11,12 @@ import (
 func networkCommand(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "network",
-		Short:   "List and show networks",
-		Example: "  virga network ls",
+		Short:   "Make, list and remove networks",
+		Example: "  virga network create --internal back\n  virga run -d --network back --name db postgres",
 		Args:    noCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(networkListCommand(a),
+	cmd.AddCommand(networkCreateCommand(a), networkListCommand(a), networkRemoveCommand(a), networkPruneCommand(a),
 		inspectOf(a, "network", "  virga network inspect default\n  virga network inspect --format '{{.Spec.Subnet}}' default", a.completeNetworks,
 			func(cmd *cobra.Command, n string) (api.Network, error) { return a.api().Network(cmd.Context(), n) }))
 	return cmd
@@ -26,8 +27,16 @@ var networkColumns = []column[api.Network]{
 	{"Name", "NAME", func(n api.Network) string { return n.Name }},
 	{"Subnet", "SUBNET", func(n api.Network) string { return n.Spec.Subnet.String() }},
 	{"Gateway", "GATEWAY", func(n api.Network) string { return n.Spec.Gateway.String() }},
+	{"Subnet6", "IPV6 SUBNET", func(n api.Network) string { return prefixText(n.Spec.Subnet6) }},
 	{"Internal", "INTERNAL", func(n api.Network) string { return strconv.FormatBool(n.Spec.Internal) }},
 	{"Instances", "INSTANCES", func(n api.Network) string { return strconv.Itoa(len(n.Instances)) }},
+}
+
+func prefixText(p netip.Prefix) string {
+	if !p.IsValid() {
+		return "-"
+	}
+	return p.String()
 }
 
 func networkListCommand(a *App) *cobra.Command {
