@@ -1,5 +1,7 @@
 package api
 
+import "time"
+
 // InstanceType is a named size: what an instance of it gets and what it costs.
 type InstanceType struct {
 	Name   string `json:"name" doc:"family.size, such as burst.small"`
@@ -56,4 +58,18 @@ type CPUCredits struct {
 	Limit          float64    `json:"limit"`                     // vCPUs it may use at this moment
 	LastsForSecond float64    `json:"lastsForSeconds,omitempty"` // until the balance is spent at the present use
 	FullInSecond   float64    `json:"fullInSeconds,omitempty"`   // until the balance reaches the cap at the present use
+	// Series is what was asked for: seconds of the last ten minutes or five
+	// minutes of the last two weeks in which the instance ran, oldest first.
+	Series []CreditSample `json:"series,omitempty"`
+}
+
+// CreditSample is an account at the end of one step of time: EC2's metrics
+// CPUCreditUsage, CPUCreditBalance, CPUSurplusCreditBalance and
+// CPUSurplusCreditsCharged. All but Usage are levels.
+type CreditSample struct {
+	Time    time.Time `json:"time"`
+	Usage   float64   `json:"cpuCreditUsage"` // spent within the step
+	Balance float64   `json:"cpuCreditBalance"`
+	Surplus float64   `json:"cpuSurplusCreditBalance"`
+	Charged float64   `json:"cpuSurplusCreditsCharged"` // since launch
 }

@@ -59,8 +59,8 @@ func (a Account) Limit(t Terms, tick time.Duration) float64 {
 		return all
 	}
 	limit := all
-	if left := a.Available(); left < t.taper() {
-		limit = rate + (all-rate)*left/t.taper()
+	if left := a.Available(); left < t.Taper() {
+		limit = rate + (all-rate)*left/t.Taper()
 	}
 	return math.Min(limit, rate+a.Available()/of(tick))
 }

@@ -47,7 +47,8 @@ func (t Terms) EarnPerHour() float64 { return t.Rate() * 60 }
 // Cap is the most that can accrue, in credits.
 func (t Terms) Cap() float64 { return t.EarnPerHour() * CapHours }
 
-func (t Terms) taper() float64 { return taperPerVCPU * float64(t.VCPUs) }
+// Taper is the balance below which a standard account is slowed down, in credits.
+func (t Terms) Taper() float64 { return taperPerVCPU * float64(t.VCPUs) }
 
 // of converts a time on one vCPU to credits.
 func of(d time.Duration) float64 { return d.Minutes() }

@@ -39,13 +39,14 @@ func (e *ShortError) Error() string {
 
 // Allocate gives owner n hardware threads on whole cores, which are its own
 // from now on: of one NUMA node where one has room, else from as few as
-// possible. n is rounded up to whole cores. It is idempotent for an owner that
-// has as many already.
+// possible. n is rounded up to whole cores. An owner that has enough keeps
+// what it has, less the cores it does not need any more.
 func (p *Pool) Allocate(owner string, n int) (CPUSet, error) {
-	if have, ok := p.owned[owner]; ok && len(have) >= n {
-		return have, nil
-	}
 	held := p.owned[owner]
+	if len(held) >= n && n > 0 {
+		p.owned[owner] = p.trim(held, n)
+		return p.owned[owner], nil
+	}
 	delete(p.owned, owner)
 	set := p.choose(n)
 	if set == nil {
@@ -56,6 +57,20 @@ func (p *Pool) Allocate(owner string, n int) (CPUSet, error) {
 	}
 	p.owned[owner] = set
 	return set, nil
+}
+
+// trim is as many whole cores of a set as n threads need.
+func (p *Pool) trim(held CPUSet, n int) CPUSet {
+	var set CPUSet
+	for i := len(p.cores) - 1; i >= 0 && len(set) < n; i-- {
+		if c := p.cores[i]; held.Contains(c.Threads[0]) {
+			set = append(set, c.Threads...)
+		}
+	}
+	if len(set) < n {
+		return held
+	}
+	return set.normal()
 }
 
 // choose picks free cores for n threads, or nil.
@@ -106,8 +121,33 @@ func threads(cores []Core) int {
 // Adopt records what an owner has already, after a restart.
 func (p *Pool) Adopt(owner string, set CPUSet) { p.owned[owner] = set }
 
+// Fits reports whether owner may have the set: whole cores that are there and
+// that nobody else has, with the reserve left.
+func (p *Pool) Fits(owner string, set CPUSet) bool {
+	was, had := p.owned[owner]
+	delete(p.owned, owner)
+	defer func() {
+		if had {
+			p.owned[owner] = was
+		}
+	}()
+	free := p.Shared()
+	if len(set) == 0 || len(set.Without(free)) > 0 || len(free)-len(set) < p.reserve {
+		return false
+	}
+	for _, c := range p.cores {
+		if n := len(c.Threads) - len(c.Threads.Without(set)); n > 0 && n < len(c.Threads) {
+			return false
+		}
+	}
+	return true
+}
+
 // Release gives an owner's cores back to the shared pool.
 func (p *Pool) Release(owner string) { delete(p.owned, owner) }
+
+// Owners lists who owns cores, sorted.
+func (p *Pool) Owners() []string { return slices.Sorted(maps.Keys(p.owned)) }
 
 // Owned is what owner has, or nil.
 func (p *Pool) Owned(owner string) CPUSet { return p.owned[owner] }
@@ -119,6 +159,14 @@ func (p *Pool) Shared() CPUSet {
 		set = append(set, c.Threads...)
 	}
 	return set.normal()
+}
+
+// Threads is how many there are, and the most that one core has.
+func (p *Pool) Threads() (all, perCore int) {
+	for _, c := range p.cores {
+		perCore = max(perCore, len(c.Threads))
+	}
+	return threads(p.cores), perCore
 }
 
 // Free is how many threads can still be given out.

@@ -2,12 +2,14 @@ package cgroup
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -65,26 +67,43 @@ func (g *Group) SetQuota(vcpus float64) error {
 	return nil
 }
 
-// SetCPUs moves the group's processes to a list of CPUs, of a group that has
-// one of its own; where it has none, as without CPUs to set or on version 1
-// without a limit, nothing happens. The empty list is the root group's.
+// SetCPUs moves the group's processes to a list of CPUs, in a group that has
+// one of its own; the empty list is what the others share. Nothing happens to a
+// group that does not exist.
 func (g *Group) SetCPUs(list string) error {
 	d := g.v1("cpuset")
-	if d == "" {
-		if g.unified() == "" {
-			return nil
-		}
-		d = g.unified()
+	if d == "" && g.unified() == "" {
+		return nil
 	}
-	if list == "" && d != g.unified() {
-		inherited, err := read(filepath.Join(filepath.Dir(d), shared), "cpuset.cpus")
-		if err != nil {
-			return ignoreGone(err)
-		}
-		list = inherited
+	if d != "" && list == "" {
+		return g.joinShared(d)
+	}
+	if d == "" {
+		d = g.unified()
 	}
 	// An empty write would not reach the kernel.
 	return ignoreGone(write(d, "cpuset.cpus", list+"\n"))
+}
+
+// joinShared moves the group's processes to the list of CPUs that all share on
+// version 1, and takes its own group dir away.
+func (g *Group) joinShared(dir string) error {
+	to := filepath.Join(filepath.Dir(dir), shared)
+	for range 100 { // a process may fork meanwhile
+		pids, err := read(dir, "cgroup.procs")
+		if err != nil {
+			return ignoreGone(err)
+		}
+		for pid := range strings.FieldsSeq(pids) {
+			if err := write(to, "cgroup.procs", pid); err != nil && !errors.Is(err, unix.ESRCH) {
+				return err
+			}
+		}
+		if err = rmdir(dir); !errors.Is(err, unix.EBUSY) {
+			return err
+		}
+	}
+	return fmt.Errorf("move to the shared CPUs from %s: its processes fork too fast", dir)
 }
 
 // EachHasCPUs reports whether every group has a list of CPUs, as on version 2.
@@ -176,3 +195,25 @@ func number(b, key []byte) (int64, bool) {
 
 // Gone reports whether an error says that a group does not exist any more.
 func Gone(err error) bool { return err != nil && ignoreGone(err) == nil }
+
+// CPUs is the list of CPUs that the group's processes may use.
+func (g *Group) CPUs() (string, error) {
+	d, file := g.v1("cpuset"), "cpuset.cpus"
+	if d == "" {
+		d, file = g.unified(), "cpuset.cpus.effective"
+	}
+	s, err := read(d, file)
+	return s, ignoreGone(err)
+}
+
+// Online is the list of CPUs that groups can be given.
+func (r *Root) Online() (string, error) {
+	if m := r.V1["cpuset"]; m != "" {
+		return read(m, "cpuset.effective_cpus")
+	}
+	s, err := read(r.Unified, "cpuset.cpus.effective")
+	if err == nil {
+		return s, nil
+	}
+	return read("/sys/devices/system/cpu", "online") // no cpuset controller
+}

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -58,6 +59,16 @@ func Read(dir string) (Host, error) {
 func BootID() (string, error) {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(b)), err
+}
+
+// Uptime is the time since the machine was booted, without the time in which it
+// was suspended. Setting the clock does not change it.
+func Uptime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
+		return 0 // not on Linux
+	}
+	return time.Duration(t.Nano())
 }
 
 // meminfo reads the sizes of all and of available memory; 0 when missing.

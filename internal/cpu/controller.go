@@ -1,0 +1,272 @@
+package cpu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/cpu/pool"
+)
+
+// Config is what a Controller stands on. Every field is required.
+type Config struct {
+	Dir    string // of the journal
+	Groups Groups
+	Sys    fs.FS // the machine's CPUs, as at SysCPU
+	// Reserve is how many CPUs always stay shared.
+	Reserve int
+	Now     func() Moment
+	// Changed tells of an instance that has other CPUs than it was granted,
+	// with what to say to its user. It must not call the Controller.
+	Changed func(instance, message string)
+	Log     *slog.Logger
+}
+
+// Controller gives out a node's CPUs and keeps the accounts of its burst
+// instances.
+type Controller struct {
+	Config
+
+	mu         sync.Mutex
+	members    map[string]*member  // +checklocks:mu instances that were admitted, by id
+	accounts   map[string]*account // +checklocks:mu of burst instances, stopped ones too
+	pool       *pool.Pool          // +checklocks:mu
+	online     string              // +checklocks:mu the CPUs the pool is made of
+	looked     time.Duration       // +checklocks:mu uptime when that was last checked
+	shared     string              // +checklocks:mu what was last shared
+	spreadOnce bool                // +checklocks:mu and whether it was
+
+	writing sync.Mutex
+	journal *Journal // +checklocks:writing
+
+	soon chan struct{} // something is to be saved now
+	wake chan struct{} // an account needs a quicker tick
+}
+
+// member is an instance that has, or is about to have, a life.
+type member struct {
+	claim Claim
+	list  string // its CPUs, "" for the shared ones
+	live  bool   // its life runs
+}
+
+// New makes a controller that goes on from the journal in Dir. It does nothing
+// by itself before Run.
+func New(c Config) (*Controller, error) {
+	online, err := c.Groups.Online()
+	if err != nil {
+		return nil, fmt.Errorf("read the CPUs: %w", err)
+	}
+	set, err := pool.ParseCPUSet(online)
+	if err != nil {
+		return nil, err
+	}
+	cores, err := topology(c.Sys, set)
+	if err != nil {
+		return nil, err
+	}
+	j, record, err := OpenJournal(c.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the journal of credits: %w", err)
+	}
+	k := &Controller{
+		Config: c, members: map[string]*member{}, accounts: map[string]*account{},
+		pool: pool.New(cores, c.Reserve), online: online, journal: j,
+		soon: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+	}
+	for id, s := range record.Accounts {
+		k.accounts[id] = s.restored()
+	}
+	return k, nil
+}
+
+// saveEvery bounds what a crash of the machine forgets: ten seconds of the
+// largest type are less than a credit for each six vCPUs.
+const saveEvery = 10 * time.Second
+
+// Run keeps the accounts until ctx ends. It is to be called when every running
+// instance was adopted.
+func (c *Controller) Run(ctx context.Context) error {
+	c.mu.Lock()
+	err := c.spread("")
+	c.mu.Unlock()
+	if err != nil {
+		c.Log.Error("share the CPUs", "error", err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { c.keepSaving(ctx) })
+	defer wg.Wait()
+	timer := time.NewTimer(slowTick)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		case <-c.wake:
+		}
+		timer.Reset(c.tick())
+	}
+}
+
+// tick brings every account that is due up to date and returns when to look
+// again.
+func (c *Controller) tick() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, next := c.Now(), slowTick
+	if now.Up-c.looked >= slowTick/2 {
+		c.looked = now.Up
+		if err := c.lookAtCPUs(); err != nil {
+			c.Log.Error("look at the CPUs", "error", err)
+		}
+	}
+	for id, a := range c.accounts {
+		if !a.running {
+			continue
+		}
+		if a.fast || now.since(a.at) >= slowTick/2 {
+			c.look(id, a, now)
+		}
+		if a.fast {
+			next = fastTick
+		}
+	}
+	return next
+}
+
+// look reads what a running instance has used and rewrites its limit.
+func (c *Controller) look(id string, a *account, now Moment) {
+	reading := a.used
+	if a.meter != nil {
+		var err error
+		if reading, err = a.meter.Read(); err != nil {
+			reading = a.used // its life is over: what it still used cannot be known
+		}
+	}
+	a.advance(now, reading)
+	limit, ok := a.toWrite()
+	if !ok {
+		return
+	}
+	if err := c.Groups.SetQuota(id, limit); err != nil {
+		if !a.broken {
+			c.Log.Error("limit CPU", "instance", id, "vcpus", limit, "error", err)
+		}
+		a.broken = true
+		return
+	}
+	a.written, a.broken = limit, false
+}
+
+func (c *Controller) keepSaving(ctx context.Context) {
+	tick := time.NewTicker(saveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-c.soon:
+		}
+		if err := c.save(); err != nil {
+			c.Log.Error("save CPU credits", "error", err)
+		}
+	}
+}
+
+func (c *Controller) save() error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return c.journal.Save(c.record())
+}
+
+func (c *Controller) record() Record {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.Now()
+	r := Record{Boot: now.Boot, Up: now.Up, Wall: now.Wall, Accounts: make(map[string]Saved, len(c.accounts))}
+	for id, a := range c.accounts {
+		r.Accounts[id] = a.save()
+	}
+	return r
+}
+
+// saveSoon has the journal written without waiting for it.
+func (c *Controller) saveSoon() { nudge(c.soon) }
+
+func nudge(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// Close writes the journal for the last time. Limits stay as they are.
+func (c *Controller) Close() error {
+	c.mu.Lock()
+	now := c.Now()
+	for id, a := range c.accounts {
+		if a.running {
+			c.look(id, a, now)
+		}
+	}
+	c.mu.Unlock()
+	err := c.save()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range c.accounts {
+		if a.meter != nil {
+			err = errors.Join(err, a.meter.Close())
+			a.meter = nil
+		}
+	}
+	return err
+}
+
+// Credits is the account of a burst instance; false for another.
+func (c *Controller) Credits(instance string) (api.CPUCredits, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, ok := c.accounts[instance]
+	if !ok {
+		return api.CPUCredits{}, false
+	}
+	return a.credits(), true
+}
+
+// Series is an account's past, oldest first: each second of the last ten
+// minutes, or each five minutes of the last two weeks.
+func (c *Controller) Series(instance string, step time.Duration) []api.CreditSample {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, ok := c.accounts[instance]
+	if !ok {
+		return nil
+	}
+	if step == a.seconds.step {
+		return a.seconds.all()
+	}
+	return a.minutes.all()
+}
+
+// Capacity is the arithmetic of dedicated cores, in CPUs.
+type Capacity struct {
+	Online  int // all there are
+	Free    int // can still be dedicated
+	Shared  int // are not dedicated now
+	PerCore int // what a dedicated vCPU is rounded up to
+}
+
+// Capacity says what can be dedicated.
+func (c *Controller) Capacity() Capacity {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all, perCore := c.pool.Threads()
+	return Capacity{Online: all, Free: c.pool.Free(), Shared: len(c.pool.Shared()), PerCore: perCore}
+}
