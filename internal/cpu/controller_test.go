@@ -46,7 +46,7 @@ func TestStandardSettlesOnBaseline(t *testing.T) {
 		t.Errorf("spent %.3f credits of %.3f", got, had)
 	}
 	m.run(c, time.Minute)
-	near(t, "vCPUs after depletion", (used() - spent).Seconds()/60, .1, .001)
+	near(t, "vCPUs after depletion", (used()-spent).Seconds()/60, .1, .001)
 	near(t, "limit", credits(t, c, "a").Limit, .1, .001)
 	m.groups["a"].asks = 0
 	m.run(c, 24*time.Hour)
