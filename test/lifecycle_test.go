@@ -124,7 +124,7 @@ func TestEventsTellWhatHappened(t *testing.T) {
 	d.CLI("run", "--rm", "--name", "eventful", image, "sh", "-c", "exit 5")
 	eventually(t, "create, start, die and remove of it", func() (bool, string) {
 		var mine strings.Builder
-		for line := range strings.Lines(d.CLI("events", "--since", "0", "--follow=false").Stdout) {
+		for line := range strings.Lines(d.CLI("events", "--since", "10m").Stdout) {
 			if strings.Contains(line, "eventful") {
 				mine.WriteString(line)
 			}

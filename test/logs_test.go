@@ -34,12 +34,12 @@ func TestLogOptions(t *testing.T) {
 	d.Must(t, "wait", id)
 
 	r := d.CLI("logs", id)
-	equal(t, "stdout", r.Stdout, "out1\nout2\nunended")
+	equal(t, "stdout", r.Stdout, "out1\nout2\nunended\n")
 	equal(t, "stderr", r.Stderr, "err1\n")
-	equal(t, "tail", d.CLI("logs", "--tail", "2", id).Stdout, "out2\nunended")
+	equal(t, "tail", d.CLI("logs", "--tail", "2", id).Stdout, "out2\nunended\n")
 	equal(t, "tail 0", d.CLI("logs", "--tail", "0", id).Stdout, "")
 	equal(t, "since the future", d.CLI("logs", "--since", time.Now().Add(time.Hour).UTC().Format(time.RFC3339), id).Stdout, "")
-	equal(t, "since an hour", d.CLI("logs", "--since", "1h", id).Stdout, "out1\nout2\nunended")
+	equal(t, "since an hour", d.CLI("logs", "--since", "1h", id).Stdout, "out1\nout2\nunended\n")
 	stamp, text, ok := strings.Cut(strings.SplitN(d.Must(t, "logs", "-t", id), "\n", 2)[0], " ")
 	if _, err := time.Parse(time.RFC3339Nano, stamp); err != nil || !ok || text != "out1" {
 		t.Errorf("timestamps: %q %q %v", stamp, text, err)

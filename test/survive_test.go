@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -33,7 +34,8 @@ func TestWorkloadsOutliveTheDaemon(t *testing.T) {
 		d.Must(t, "run", "-d", "--name", name, image, "sh", "-c", "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.002; done")
 		pids[name] = d.WaitPhase(t, name, api.PhaseRunning).Status.PID
 	}
-	d.Must(t, "run", "-d", "--name", "ends", "-v", "flag:/flag", image, "sh", "-c", "until [ -e /flag/go ]; do sleep 0.05; done; echo bye; exit 23")
+	flag := t.TempDir()
+	d.Must(t, "run", "-d", "--name", "ends", "-v", flag+":/flag", image, "sh", "-c", "until [ -e /flag/go ]; do sleep 0.05; done; echo bye; exit 23")
 	d.Must(t, "run", "-d", "--name", "paused", image, "sleep", "1000")
 	d.Must(t, "pause", "paused")
 	d.Must(t, "run", "-d", "--name", "shell", "-it", image, "sh")
@@ -46,7 +48,7 @@ func TestWorkloadsOutliveTheDaemon(t *testing.T) {
 		}
 	}
 	// One ends while nobody looks.
-	write(t, fmt.Sprintf("/proc/%d/root/flag/go", ends), "")
+	write(t, filepath.Join(flag, "go"), "")
 	eventually(t, "the process ends without a daemon", func() (bool, string) {
 		err := syscall.Kill(ends, 0)
 		return err != nil, fmt.Sprint(err)

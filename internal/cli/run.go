@@ -61,7 +61,8 @@ func (r *run) run(cmd *cobra.Command, a *App, args []string) error {
 			return api.Invalid("tty", "standard input is not a terminal").WithHint("leave out -t when input is piped")
 		}
 	}
-	req.Spec.StdinOnce = req.Spec.Stdin
+	// A terminal can be detached from and attached to again: its input stays open.
+	req.Spec.StdinOnce = req.Spec.Stdin && !req.Spec.TTY
 	i, err := r.create(cmd.Context(), a, req, false)
 	if err != nil {
 		return err
