@@ -40,7 +40,7 @@ for _ in $(seq 300); do
   kill -0 "$daemon" 2>/dev/null || { echo "the daemon ended" >&2; exit 1; }
   sleep 0.1
 done
-show virga version --daemon
+show virga version
 show virga node
 
 say "Run something from the built-in image, and wait for it"
@@ -54,7 +54,7 @@ show curl -sS --retry 20 --retry-connrefused --retry-delay 1 "http://127.0.0.1:$
 say "Look at it"
 show virga ps
 show virga logs web
-show virga exec web /virga-hello id
+show virga exec web virga-hello id
 show virga stats --no-stream
 
 say "The daemon may die: what runs goes on"

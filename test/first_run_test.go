@@ -45,7 +45,7 @@ func TestNodeSaysWhatItHasAndWhatItLacks(t *testing.T) {
 
 func TestVersionNamesCommandAndDaemon(t *testing.T) {
 	d := Start(t)
-	if out := d.Must(t, "version", "--daemon"); strings.Count(out, "\n") < 1 {
+	if out := d.Must(t, "version"); strings.Count(out, "\n") < 1 {
 		t.Errorf("want a line for the command and one for the daemon, have %q", out)
 	}
 }

@@ -47,7 +47,7 @@ func TestExportAndImportAgain(t *testing.T) {
 	for _, format := range []string{"oci", "docker"} {
 		t.Run(format, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "image.tar")
-			d.Must(t, "image", "export", "--format", format, "-o", file, image)
+			d.Must(t, "image", "export", "--archive", format, "-o", file, image)
 			d.Must(t, "image", "import", file, "again-"+format)
 			again := d.image(t, "again-"+format)
 			if format == "oci" {
@@ -83,7 +83,7 @@ func TestRegistryPushAndPull(t *testing.T) {
 	// run pulls what is missing; a digest names an image as well as a tag.
 	byDigest := u.Host + "/team/busybox@" + digest
 	equal(t, "run by digest", d.Must(t, "run", "--rm", byDigest, "echo", "pulled"), "pulled")
-	d.Must(t, "image", "rm", "-f", byDigest)
+	d.Must(t, "image", "rm", byDigest)
 
 	contains(t, d.Refused(t, "image", "pull", u.Host+"/team/nothing:v1"), "team/nothing")
 	contains(t, d.Refused(t, "image", "pull", "127.0.0.1:1/x"), "127.0.0.1:1")

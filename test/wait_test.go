@@ -91,7 +91,7 @@ func oneMessage(t *testing.T, r Result) string {
 	t.Helper()
 	msg := strings.TrimSpace(r.Stderr)
 	lines := strings.Split(msg, "\n")
-	if msg == "" || len(lines) > 3 || strings.Contains(msg, "goroutine ") || strings.Contains(msg, "panic") {
+	if msg == "" || len(lines) > 3 || strings.Contains(msg, "goroutine ") || strings.Contains(msg, "panic:") {
 		t.Errorf("want one clear error, have: %v", r)
 	}
 	return msg
