@@ -31,9 +31,8 @@ type Daemon struct {
 	Socket string
 	Log    string // path of what it printed, over all its lives
 
-	cmd    *exec.Cmd
-	ended  chan struct{} // closed when cmd has ended
-	images map[string]bool
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when cmd has ended
 }
 
 // Start returns the node of the run, empty, and sees to it that the test
@@ -52,7 +51,6 @@ func Start(t *testing.T) *Daemon {
 			Dir:    dir,
 			Socket: filepath.Join(dir, "virga.sock"),
 			Log:    filepath.Join(dir, "daemon.log"),
-			images: map[string]bool{},
 		}
 	}
 	d := node

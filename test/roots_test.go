@@ -21,7 +21,7 @@ var debianPackages = []string{"nginx-light", "redis-server", "stress-ng", "curl"
 // names, as small as a real root file system can be.
 func (d *Daemon) Busybox(t *testing.T) string {
 	t.Helper()
-	d.importOnce(t, "busybox", func() []byte { return busyboxRoot(t) })
+	d.importMissing(t, "busybox", func() []byte { return busyboxRoot(t) })
 	return "busybox"
 }
 
@@ -29,7 +29,7 @@ func (d *Daemon) Busybox(t *testing.T) string {
 // a few tools, built by mmdebstrap from the machine's own package sources.
 func (d *Daemon) Debian(t *testing.T) string {
 	t.Helper()
-	d.importOnce(t, "debian", func() []byte {
+	d.importMissing(t, "debian", func() []byte {
 		b, err := os.ReadFile(debianRoot(t))
 		if err != nil {
 			t.Fatal(err)
@@ -39,15 +39,14 @@ func (d *Daemon) Debian(t *testing.T) string {
 	return "debian"
 }
 
-func (d *Daemon) importOnce(t *testing.T, name string, root func() []byte) {
+func (d *Daemon) importMissing(t *testing.T, name string, root func() []byte) {
 	t.Helper()
-	if d.images[name] {
+	if d.CLI("image", "inspect", name).Code == 0 {
 		return
 	}
 	if r := d.Feed(string(root()), "image", "import", "-", name); r.Code != 0 {
 		t.Fatalf("import %s: %v", name, r)
 	}
-	d.images[name] = true
 }
 
 // busyboxRoot is a tar of a root file system around the machine's own
