@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,42 +32,35 @@ func TestRandomKills(t *testing.T) {
 
 	// What was answered with success is a promise.
 	promised := map[string]string{} // name → what has to be true at the end
-	done := make(chan struct{})
+	var asked atomic.Int64
+	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		for i := range total {
-			name := fmt.Sprintf("soak-%d", i)
-			switch i % 3 {
-			case 0: // runs on
-				if d.CLI("run", "-d", "--name", name, image, "sleep", "100000").Code == 0 {
-					promised[name] = "runs"
-				}
-			case 1: // ends by itself
-				if d.CLI("run", "-d", "--name", name, image, "sh", "-c", fmt.Sprintf("exit %d", i%200)).Code == 0 {
-					promised[name] = "ended"
-				}
-			case 2: // is removed
-				if d.CLI("run", "-d", "--name", name, image, "sleep", "100000").Code == 0 && d.CLI("rm", "-f", name).Code == 0 {
-					promised[name] = "gone"
-				}
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
 			}
+			if name, want := d.oneOf(i, image); want != "" {
+				promised[name] = want
+			}
+			asked.Add(1)
 		}
 	}()
-	kills := 0
-	for running := true; running; {
+	kills := max(total/10, 5)
+	for range kills {
 		// The moment is random on purpose; nothing is concluded from it.
-		select {
-		case <-done:
-			running = false
-		case <-time.After(time.Duration(50+rng.IntN(1000)) * time.Millisecond):
-			if kills < max(total/10, 3) {
-				d.Kill9(t)
-				kills++
-				d.Restart(t)
-			}
-		}
+		time.Sleep(time.Duration(20+rng.IntN(600)) * time.Millisecond)
+		d.Kill9(t)
+		d.Restart(t)
 	}
-	t.Logf("%d kills", kills)
+	eventually(t, "as many instances as asked for", func() (bool, string) {
+		return asked.Load() >= int64(total), fmt.Sprint(asked.Load())
+	})
+	close(stop)
+	<-done
+	t.Logf("%d kills, %d instances, %d promises", kills, asked.Load(), len(promised))
 
 	d.Kill9(t)
 	d.Restart(t)
@@ -96,6 +90,28 @@ func TestRandomKills(t *testing.T) {
 		sleepers := countProcesses("sleep\x00100000")
 		return running == sleepers, fmt.Sprintf("%d instances, %d processes", running, sleepers)
 	})
+}
+
+// oneOf starts the i-th instance and returns what was promised of it, "" when
+// a call did not succeed.
+func (d *Daemon) oneOf(i int, image string) (name, want string) {
+	name = fmt.Sprintf("soak-%d", i)
+	run := []string{"run", "-d", "--name", name, image}
+	switch i % 3 {
+	case 0:
+		if d.CLI(append(run, "sleep", "100000")...).Code == 0 {
+			return name, "runs"
+		}
+	case 1:
+		if d.CLI(append(run, "sh", "-c", fmt.Sprintf("exit %d", i%200))...).Code == 0 {
+			return name, "ended"
+		}
+	case 2:
+		if d.CLI(append(run, "sleep", "100000")...).Code == 0 && d.CLI("rm", "-f", name).Code == 0 {
+			return name, "gone"
+		}
+	}
+	return name, ""
 }
 
 // countProcesses counts processes by the beginning of their command line.
