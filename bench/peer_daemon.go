@@ -68,9 +68,14 @@ func (e *env) docker(ctx context.Context) (*peer, error) {
 		return nil, err
 	}
 	dir := filepath.Join(e.dir, "docker")
+	// An empty file instead of the one that the machine may have.
+	config := filepath.Join(e.dir, "docker.json")
+	if err := os.WriteFile(config, []byte("{}\n"), 0o600); err != nil {
+		return nil, err
+	}
 	err := e.background(ctx, func() error { return e.dockerTool(ctx, "version").Run() },
 		"dockerd", "--host", "unix://"+filepath.Join(e.dir, "docker.sock"), "--data-root", filepath.Join(dir, "root"),
-		"--exec-root", filepath.Join(dir, "run"), "--pidfile", filepath.Join(dir, "pid"), "--config-file", filepath.Join(dir, "none.json"))
+		"--exec-root", filepath.Join(dir, "run"), "--pidfile", filepath.Join(dir, "pid"), "--config-file", config)
 	if err != nil {
 		return nil, err
 	}
