@@ -40,6 +40,9 @@ var groups = []group{
 		{"update", updateCommand},
 		{"port", portCommand},
 	}},
+	{"groups", "Many instances:", []entry{
+		{"group", groupCommand},
+	}},
 	{"things", "What instances use:", []entry{
 		{"image", imageCommand},
 		{"pull", pullCommand},

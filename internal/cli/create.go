@@ -79,5 +79,5 @@ func (s *specFlags) fetch(ctx context.Context, a *App, image string) error {
 // missingImage reports whether a creation failed only for want of its image.
 func missingImage(err error) bool {
 	e, ok := errors.AsType[*api.Error](err)
-	return ok && e.Code == api.CodeNotFound && (e.Field == "spec.image" || e.Field == "image" || e.Field == "" && strings.HasPrefix(e.Message, "image "))
+	return ok && e.Code == api.CodeNotFound && (strings.HasSuffix(e.Field, "spec.image") || e.Field == "image" || e.Field == "" && strings.HasPrefix(e.Message, "image "))
 }

@@ -87,6 +87,8 @@ func parseMount(s, dir string) (api.Mount, error) {
 			m.ReadOnly = on
 		case "volume-nocopy":
 			m.NoCopy = on
+		case "claim":
+			m.Claim = on
 		case "bind-create-src":
 			m.Create = on
 		case "tmpfs-size":
@@ -125,7 +127,7 @@ func parseMount(s, dir string) (api.Mount, error) {
 
 func isSwitch(key string) bool {
 	switch strings.ToLower(key) {
-	case "readonly", "ro", "volume-nocopy", "bind-create-src":
+	case "readonly", "ro", "volume-nocopy", "bind-create-src", "claim":
 		return true
 	}
 	return false

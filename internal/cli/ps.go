@@ -25,7 +25,7 @@ func psCommand(a *App) *cobra.Command {
 		Aliases: []string{"ls"},
 		Short:   "List instances",
 		Long: "List the running instances, or all with -a.\n\n" +
-			"Filters: name=PART, id=PREFIX, label=KEY[=VALUE], status=PHASE, image=NAME, health=STATE, exited=CODE,\nnetwork=NAME, volume=NAME, isolation=KIND.",
+			"Filters: name=PART, id=PREFIX, label=KEY[=VALUE], status=PHASE, image=NAME, health=STATE, exited=CODE,\nnetwork=NAME, volume=NAME, isolation=KIND, group=NAME.",
 		Example: "  virga ps -a\n  virga ps --filter label=app=web --format '{{.Name}}: {{.Status}}'\n  virga ps --format 'table {{.ID}}\\t{{.Image}}\\t{{.Ports}}'",
 		Args:    arguments(0, 0),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return p.run(cmd.Context(), a, time.Now()) },
@@ -63,8 +63,12 @@ func (p *ps) run(ctx context.Context, a *App, now time.Time) error {
 	for i, in := range list {
 		rows[i] = instanceRow{in, now, p.noTrunc}
 	}
+	columns := instanceColumns
+	if slices.ContainsFunc(list, func(i api.Instance) bool { return i.Group != "" }) {
+		columns = append(slices.Clip(columns), groupColumn)
+	}
 	return listing[instanceRow]{
-		columns: instanceColumns, rows: rows, objects: list,
+		columns: columns, rows: rows, objects: list,
 		quiet:  instanceRow.ID,
 		object: func(r instanceRow) any { return r.Instance },
 	}.show(a, p.listFlags)

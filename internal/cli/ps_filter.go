@@ -49,6 +49,8 @@ func instanceTest(key, value string) (func(api.Instance) bool, error) {
 				return m.Source == value || m.Target == value
 			})
 		}, nil
+	case "group":
+		return func(i api.Instance) bool { return i.Group == value }, nil
 	case "isolation":
 		return func(i api.Instance) bool { return isolationOf(i) == value }, nil
 	}

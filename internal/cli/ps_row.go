@@ -28,6 +28,9 @@ var instanceColumns = []column[instanceRow]{
 	{"Names", "NAME", instanceRow.Names},
 }
 
+// groupColumn is shown when an instance of a group is.
+var groupColumn = column[instanceRow]{"Group", "GROUP", func(r instanceRow) string { return r.Group }}
+
 // ID is the id, shortened unless wanted whole.
 func (r instanceRow) ID() string {
 	if r.whole {

@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/api"
+)
+
+// groupRow is a group as it is listed.
+type groupRow struct {
+	api.Group
+	now time.Time
+}
+
+var groupColumns = []column[groupRow]{
+	{"Name", "NAME", func(g groupRow) string { return g.Meta.Name }},
+	{"Image", "IMAGE", groupRow.Image},
+	{"Ready", "READY", groupRow.Ready},
+	{"Bounds", "MIN-MAX", groupRow.Bounds},
+	{"Current", "REVISION", groupRow.Current},
+	{"Phase", "STATUS", groupRow.State},
+	{"RunningFor", "CREATED", groupRow.RunningFor},
+}
+
+// Image is that of the current template.
+func (g groupRow) Image() string { return cut(g.Spec.Template.Image, 40) }
+
+// Ready is how many serve, of how many there should be.
+func (g groupRow) Ready() string { return fmt.Sprintf("%d/%d", g.Group.Status.Ready, g.Spec.Desired) }
+
+// Bounds are what a scale may ask for.
+func (g groupRow) Bounds() string {
+	most := "∞"
+	if g.Spec.Max > 0 {
+		most = strconv.Itoa(g.Spec.Max)
+	}
+	return fmt.Sprintf("%d-%s", g.Spec.Min, most)
+}
+
+// Current is the number of the current revision.
+func (g groupRow) Current() string {
+	if n := len(g.Revisions); n > 0 {
+		return strconv.Itoa(g.Revisions[n-1].Number)
+	}
+	return ""
+}
+
+// State is the phase, and why it does not get on.
+func (g groupRow) State() string {
+	s := g.Group.Status
+	if s.Phase == api.GroupFailing && s.Reason != "" {
+		return "failing: " + cut(s.Reason, 60)
+	}
+	return string(s.Phase)
+}
+
+// RunningFor is how long ago it was made.
+func (g groupRow) RunningFor() string { return ago(g.now, g.Created) }
+
+func groupListCommand(a *App) *cobra.Command {
+	var l listFlags
+	cmd := &cobra.Command{
+		Use:     "ls [flags]",
+		Aliases: []string{"list"},
+		Short:   "List groups",
+		Example: "  virga group ls\n  virga group ls --format '{{.Name}} {{.Ready}}'",
+		Args:    arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			list, err := a.api().Groups(cmd.Context())
+			if err != nil {
+				return err
+			}
+			rows := make([]groupRow, len(list))
+			for i, g := range list {
+				rows[i] = groupRow{g, time.Now()}
+			}
+			return listing[groupRow]{
+				columns: groupColumns, rows: rows, objects: list,
+				quiet:  func(g groupRow) string { return g.Meta.Name },
+				object: func(g groupRow) any { return g.Group },
+			}.show(a, l)
+		},
+	}
+	l.register(cmd.Flags())
+	return cmd
+}
+
+func groupHistoryCommand(a *App) *cobra.Command {
+	var l listFlags
+	cmd := &cobra.Command{
+		Use:               "history [flags] GROUP",
+		Short:             "Show what was decided for a group, and why",
+		Example:           "  virga group history web",
+		Args:              arguments(1, 1),
+		ValidArgsFunction: a.completeGroups,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			g, err := a.api().Group(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return listing[api.GroupHistory]{
+				columns: []column[api.GroupHistory]{
+					{"Time", "TIME", func(h api.GroupHistory) string { return h.Time.Local().Format(time.DateTime) }},
+					{"Message", "WHAT AND WHY", func(h api.GroupHistory) string { return h.Message }},
+				},
+				rows: g.Status.History, objects: g.Status.History,
+				quiet:  func(h api.GroupHistory) string { return h.Message },
+				object: func(h api.GroupHistory) any { return h },
+			}.show(a, l)
+		},
+	}
+	l.register(cmd.Flags())
+	return cmd
+}
