@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"internal/proxy/...":   {"api", "internal/proxy/..."},
 	"internal/volume/...":  {"api", "internal/linux/..."},
 	"internal/metadata":    {"api"},
+	"internal/ca":          {"api"},
 	"internal/cpu/...":     {"api", "internal/linux/...", "internal/cpu/..."},
 
 	"internal/engine":               {"api"},
