@@ -85,10 +85,15 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 	}
 	d.onClose(d.ground.close)
 
+	types, err := loadTypes(c.TypesFile)
+	if err != nil {
+		return nil, err
+	}
 	volumes := volume.Dir(d.dir("volumes"))
 	d.node = node.New(node.Config{
 		Name: d.name, Version: version.Version, DataDir: c.DataDir, Volumes: volumes,
-		Store: d.store, Engine: d.ground.engine, Images: d.images, Network: d.ground.network,
+		Reserve: api.Amount{VCPUs: c.ReserveCPUs, Memory: c.ReserveMemory},
+		Store:   d.store, Engine: d.ground.engine, Images: d.images, Network: d.ground.network,
 		Logs: readLog, Features: sync.OnceValue(func() []api.Feature { return probe.Features(c.DataDir) }), Record: d.events.Append, Log: log,
 	})
 	info, err := d.node.Info(ctx)
@@ -96,7 +101,8 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 		return nil, err
 	}
 	d.admission = &control.Admission{
-		Store: d.store, Node: d.name, Allocatable: info.Capacity.Allocatable, Images: d.images, Record: d.events.Append,
+		Store: d.store, Node: d.name, Types: control.Types{Store: d.store, File: types}, Supply: supply(d.name, info.Capacity, c),
+		Images: d.images, Record: d.events.Append,
 	}
 	d.server = server.New(server.Config{
 		Store: d.store, Admission: d.admission, Node: d.node, NodeName: d.name, Images: d.images, Volumes: volumes, Events: d.events,

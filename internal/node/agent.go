@@ -21,6 +21,8 @@ type Config struct {
 	Version string // of virga, for Info
 	DataDir string
 	Volumes volume.Dir
+	// Reserve is kept for the system; memory 0 derives from what the machine has.
+	Reserve api.Amount
 
 	Store   *store.Store
 	Engine  Engine

@@ -74,7 +74,7 @@ func stepAlive(in *api.Instance, f facts, now time.Time) decision {
 		return decision{do: actPause}
 	case in.Desired.State == api.DesiredRunning && f.paused:
 		return decision{do: actUnpause}
-	case f.limited && !sameLimits(f.limits, in.Spec.Resources):
+	case f.limited && !sameLimits(f.limits, in.Limits()):
 		return decision{do: actUpdate}
 	}
 	return decision{}

@@ -52,7 +52,7 @@ func (a *Agent) pause(ctx context.Context, w *worker, in *api.Instance, pause bo
 // update changes the limits of the running life. Limits that the kernel
 // refuses are not asked for again.
 func (a *Agent) update(ctx context.Context, w *worker, in *api.Instance) error {
-	want := in.Spec.Resources
+	want := in.Limits()
 	err := a.Engine.Update(ctx, in.ID, want)
 	w.set(func(f *facts) { f.limits, f.limited = want, true })
 	if err == nil || ended(err) {
