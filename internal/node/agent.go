@@ -28,6 +28,7 @@ type Config struct {
 	Engine  Engine
 	Images  Images
 	Network Network
+	CPU     CPU
 	// Logs yields the lines of a log file; when following it ends after what
 	// was written before ended was closed.
 	Logs func(ctx context.Context, path string, o api.LogOptions, ended <-chan struct{}) iter.Seq2[api.LogLine, error]
