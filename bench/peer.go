@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"time"
 )
 
 // peer is another way to run a container from create to removed.
@@ -21,6 +22,7 @@ func (p *peer) cycle(ctx context.Context, args ...string) (string, error) {
 	cmd := p.command(ctx, args...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.WaitDelay = time.Second // what it left running may hold its output
 	start := p.start
 	if start == nil {
 		start = (*exec.Cmd).Start
@@ -47,7 +49,10 @@ func (e *env) peers(ctx context.Context) []*peer {
 	} {
 		made, err := p.make(ctx)
 		if err == nil {
-			_, err = made.cycle(ctx, "/bin/true")
+			// One that hangs here is of no use as a peer either.
+			try, cancel := context.WithTimeout(ctx, 15*time.Second)
+			_, err = made.cycle(try, "/bin/true")
+			cancel()
 		}
 		if err != nil {
 			fmt.Printf("  %s is left out: %v\n", p.name, err)
