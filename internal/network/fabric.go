@@ -142,12 +142,17 @@ func (f *Fabric) plan(networks []api.Network) (map[string]*segment, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	def := api.Network{Meta: api.Meta{Name: api.NetworkDefault}, Spec: api.NetworkSpec{Subnet: f.config.Subnet}}
-	all := slices.Clone(networks)
-	if !slices.ContainsFunc(all, func(n api.Network) bool { return n.Name == api.NetworkDefault }) {
-		if s := f.defaultSegment(); s != nil {
-			def.Spec = s.spec
+	if s := f.segments[api.NetworkDefault]; s != nil {
+		def.Spec = s.spec
+	}
+	// It comes first: what overlaps it is at fault, not it.
+	all := []api.Network{def}
+	for _, n := range networks {
+		if n.Name == api.NetworkDefault {
+			all[0] = n
+			continue
 		}
-		all = append(all, def)
+		all = append(all, n)
 	}
 	wanted := map[string]*segment{}
 	var taken []netip.Prefix
@@ -169,9 +174,6 @@ func (f *Fabric) plan(networks []api.Network) (map[string]*segment, error) {
 	}
 	return wanted, nil
 }
-
-// +checklocks:f.mu
-func (f *Fabric) defaultSegment() *segment { return f.segments[api.NetworkDefault] }
 
 // Routes are the destinations that the node reaches otherwise than by virga's
 // networks.
