@@ -104,10 +104,11 @@ type InstanceSpec struct {
 // Attachment connects an instance to a network.
 type Attachment struct {
 	// Network is a network's name, "none" or "host".
-	Network string   `json:"network"`
-	Address string   `json:"address,omitempty" doc:"Static IPv4 address"`
-	MAC     string   `json:"mac,omitempty"`
-	Aliases []string `json:"aliases,omitempty" doc:"Further names on this network"`
+	Network  string   `json:"network"`
+	Address  string   `json:"address,omitempty" doc:"Static IPv4 address"`
+	Address6 string   `json:"address6,omitempty" doc:"Static IPv6 address; default one that ends in the IPv4 address"`
+	MAC      string   `json:"mac,omitempty"`
+	Aliases  []string `json:"aliases,omitempty" doc:"Further names on this network"`
 }
 
 const (

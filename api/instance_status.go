@@ -66,11 +66,14 @@ type InstanceStatus struct {
 
 // AddressOn is an instance's address on one network.
 type AddressOn struct {
-	Network string     `json:"network"`
-	Address netip.Addr `json:"address"`
-	Prefix  int        `json:"prefix"`
-	Gateway netip.Addr `json:"gateway,omitzero"`
-	MAC     string     `json:"mac,omitempty"`
+	Network  string     `json:"network"`
+	Address  netip.Addr `json:"address"`
+	Prefix   int        `json:"prefix"`
+	Gateway  netip.Addr `json:"gateway,omitzero"`
+	Address6 netip.Addr `json:"address6,omitzero"`
+	Prefix6  int        `json:"prefix6,omitempty"`
+	Gateway6 netip.Addr `json:"gateway6,omitzero"`
+	MAC      string     `json:"mac,omitempty"`
 }
 
 // HealthStatus is the state of an instance's health check.

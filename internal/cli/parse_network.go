@@ -26,13 +26,18 @@ func parseNetwork(s string) (api.Attachment, error) {
 				return at, err
 			}
 			at.Address = value
+		case "ip6":
+			if _, err := parseIPv6(field, value); err != nil {
+				return at, err
+			}
+			at.Address6 = value
 		case "mac-address":
 			at.MAC = value
 		case "alias":
 			at.Aliases = append(at.Aliases, value)
 		default:
 			return at, api.Invalid(field, "network %q: key %s is not known", s, strconv.Quote(key)).
-				WithHint("use a name, or name=…[,ip=…][,mac-address=…][,alias=…]")
+				WithHint("use a name, or name=…[,ip=…][,ip6=…][,mac-address=…][,alias=…]")
 		}
 	}
 	if at.Network == "" {
@@ -52,6 +57,14 @@ func parseIPv4(field, s string) (string, error) {
 	a, err := netip.ParseAddr(s)
 	if err != nil || !a.Is4() {
 		return "", api.Invalid(field, "address %q is not an IPv4 address", s)
+	}
+	return s, nil
+}
+
+func parseIPv6(field, s string) (string, error) {
+	a, err := netip.ParseAddr(s)
+	if err != nil || !a.Is6() {
+		return "", api.Invalid(field, "address %q is not an IPv6 address", s)
 	}
 	return s, nil
 }

@@ -9,7 +9,7 @@ import (
 type networkFlags struct {
 	hostname string
 	networks []string
-	ip       string
+	ip, ip6  string
 	mac      string
 	aliases  []string
 	ports    []string
@@ -24,6 +24,7 @@ func (n *networkFlags) register(f *pflag.FlagSet) {
 	f.StringArrayVar(&n.networks, "net", nil, "attach to a network")
 	_ = f.MarkHidden("net")
 	f.StringVar(&n.ip, "ip", "", "static IPv4 `address` on the first network")
+	f.StringVar(&n.ip6, "ip6", "", "static IPv6 `address` on the first network")
 	f.StringVar(&n.mac, "mac-address", "", "hardware `address` on the first network")
 	f.StringArrayVar(&n.aliases, "network-alias", nil, "further `name` on the first network")
 	f.StringArrayVarP(&n.ports, "publish", "p", nil, "publish a `port`: [[ADDRESS:]HOST:]PORT[/udp], or ranges")
@@ -41,7 +42,7 @@ func (n *networkFlags) apply(s *api.InstanceSpec) error {
 		}
 		s.Networks = append(s.Networks, at)
 	}
-	if n.ip != "" || n.mac != "" || len(n.aliases) > 0 {
+	if n.ip != "" || n.ip6 != "" || n.mac != "" || len(n.aliases) > 0 {
 		if len(s.Networks) == 0 {
 			s.Networks = []api.Attachment{{Network: api.NetworkDefault}}
 		}
@@ -56,6 +57,13 @@ func (n *networkFlags) apply(s *api.InstanceSpec) error {
 				return err
 			}
 			first.Address = ip
+		}
+		if n.ip6 != "" {
+			ip, err := parseIPv6("spec.networks", n.ip6)
+			if err != nil {
+				return err
+			}
+			first.Address6 = ip
 		}
 	}
 	for _, text := range n.ports {

@@ -36,7 +36,13 @@ func (a *Admission) checkAttachment(field, project string, at api.Attachment) er
 	if err != nil {
 		return err
 	}
-	return checkAddress(field+".address", at.Address, n.Spec.Subnet, n.Spec.Gateway, n)
+	if at.Address6 != "" && n.Spec.IPv4Only {
+		return api.Invalid(field+".address6", "network %s has no IPv6", n.Name)
+	}
+	if err := checkAddress(field+".address", at.Address, n.Spec.Subnet, n.Spec.Gateway, n); err != nil {
+		return err
+	}
+	return checkAddress(field+".address6", at.Address6, n.Spec.Subnet6, n.Spec.Gateway6, n)
 }
 
 // checkAddress refuses a static address that is not one of a host in subnet.

@@ -69,7 +69,7 @@ func validateNetworks(s *api.InstanceSpec) error {
 		if alone && len(s.Networks) > 1 {
 			return api.Invalid(field+".network", "network %q cannot be joined with others", n.Network)
 		}
-		if alone && (n.Address != "" || n.MAC != "" || len(n.Aliases) > 0) {
+		if alone && (n.Address != "" || n.Address6 != "" || n.MAC != "" || len(n.Aliases) > 0) {
 			return api.Invalid(field, "network %q has no address, MAC or aliases to choose", n.Network)
 		}
 		if alone && len(s.Ports) > 0 {
@@ -78,6 +78,11 @@ func validateNetworks(s *api.InstanceSpec) error {
 		if n.Address != "" {
 			if a, err := netip.ParseAddr(n.Address); err != nil || !a.Is4() {
 				return api.Invalid(field+".address", "%q is not an IPv4 address", n.Address)
+			}
+		}
+		if n.Address6 != "" {
+			if a, err := netip.ParseAddr(n.Address6); err != nil || !a.Is6() || a.Is4In6() || a.Zone() != "" {
+				return api.Invalid(field+".address6", "%q is not an IPv6 address", n.Address6)
 			}
 		}
 		if n.MAC != "" {

@@ -65,12 +65,14 @@ func NewServer(c Config) *Server {
 	return s
 }
 
-// Listen answers on a network at its gateway, which need not be up yet. A
+// Listen answers on a network at the first of its gateways, which need not be
+// up yet. A gateway is the node's address with the length of its subnet. A
 // network listened on at that address already stays as it is.
-func (s *Server) Listen(ctx context.Context, network string, gateway netip.Addr, subnet netip.Prefix) error {
+func (s *Server) Listen(ctx context.Context, network string, gateways ...netip.Prefix) error {
 	s.listening.Lock()
 	defer s.listening.Unlock()
-	s.addNetwork(network, gateway, subnet)
+	s.addNetwork(network, gateways...)
+	gateway := gateways[0].Addr()
 	if l := s.at[network]; l != nil {
 		if l.addr == gateway {
 			return nil

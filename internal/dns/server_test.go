@@ -105,7 +105,7 @@ func newServer(t testing.TB, upstreams ...netip.AddrPort) *Server {
 	s := NewServer(Config{Domain: "virga.internal", Project: "default", ResolvConf: conf,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	t.Cleanup(func() { s.Close() })
-	if err := s.Listen(context.Background(), "lo", addr("127.77.0.1"), netip.MustParsePrefix("127.77.0.0/24")); err != nil {
+	if err := s.Listen(context.Background(), "lo", netip.MustParsePrefix("127.77.0.1/24")); err != nil {
 		t.Fatal(err)
 	}
 	s.Put(Host{ID: "1", Name: "me", Project: "default", Upstreams: upstreams, On: []Interface{
@@ -197,15 +197,15 @@ func TestNoNameServers(t *testing.T) {
 
 func TestListenIsRepeatable(t *testing.T) {
 	s := newServer(t)
-	ctx, net77 := context.Background(), netip.MustParsePrefix("127.77.0.0/24")
+	ctx, net77 := context.Background(), netip.MustParsePrefix("127.77.0.1/24")
 	for range 3 {
-		if err := s.Listen(ctx, "lo", addr("127.77.0.1"), net77); err != nil {
+		if err := s.Listen(ctx, "lo", net77); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.Unlisten("lo")
 	s.Unlisten("lo")
-	if err := s.Listen(ctx, "lo", addr("127.77.0.1"), net77); err != nil {
+	if err := s.Listen(ctx, "lo", net77); err != nil {
 		t.Fatal(err)
 	}
 	if m := query(t, "udp", "me."); len(m.Answer) != 1 {

@@ -39,10 +39,10 @@ type Zone struct {
 	domain string // without dots at its ends, lower case
 
 	mu      sync.RWMutex
-	hosts   map[string]*Host           // +checklocks:mu; by id
-	names   map[nameKey][]record       // +checklocks:mu
-	clients map[netip.Addr]*Host       // +checklocks:mu; by address
-	inside  map[string]networkSettings // +checklocks:mu; by network
+	hosts   map[string]*Host          // +checklocks:mu; by id
+	names   map[nameKey][]record      // +checklocks:mu
+	clients map[netip.Addr]*Host      // +checklocks:mu; by address
+	inside  map[string][]netip.Prefix // +checklocks:mu; gateways with the lengths of their subnets, by network
 }
 
 type nameKey struct{ network, project, name string }
@@ -52,11 +52,6 @@ type record struct {
 	host  string
 	ports []Port // of a service
 	addrs []netip.Addr
-}
-
-type networkSettings struct {
-	gateway netip.Addr
-	subnet  netip.Prefix
 }
 
 // view is what a client may see.
@@ -71,7 +66,7 @@ func NewZone(domain string) *Zone {
 	return &Zone{
 		domain: strings.ToLower(strings.Trim(domain, ".")),
 		hosts:  map[string]*Host{}, names: map[nameKey][]record{},
-		clients: map[netip.Addr]*Host{}, inside: map[string]networkSettings{},
+		clients: map[netip.Addr]*Host{}, inside: map[string][]netip.Prefix{},
 	}
 }
 
@@ -251,8 +246,12 @@ func (z *Zone) ports(v view, name string) ([]Port, string, result) {
 // +checklocksread:z.mu
 func (z *Zone) gateways(v view) []netip.Addr {
 	for _, n := range v.networks {
-		if s, ok := z.inside[n]; ok {
-			return []netip.Addr{s.gateway}
+		var out []netip.Addr
+		for _, g := range z.inside[n] {
+			out = append(out, g.Addr())
+		}
+		if out != nil {
+			return out
 		}
 	}
 	return nil
@@ -263,8 +262,7 @@ func (z *Zone) reverse(v view, a netip.Addr) (string, result) {
 	z.mu.RLock()
 	defer z.mu.RUnlock()
 	for _, n := range v.networks {
-		s, ok := z.inside[n]
-		if ok && s.gateway == a {
+		if slices.ContainsFunc(z.inside[n], func(g netip.Prefix) bool { return g.Addr() == a }) {
 			return nodeName + "." + z.domain, found
 		}
 	}
@@ -275,18 +273,18 @@ func (z *Zone) reverse(v view, a netip.Addr) (string, result) {
 			}
 		}
 	}
-	for _, s := range z.inside {
-		if s.subnet.Contains(a) {
+	for _, gateways := range z.inside {
+		if slices.ContainsFunc(gateways, func(g netip.Prefix) bool { return g.Contains(a) }) {
 			return "", missing
 		}
 	}
 	return "", foreign
 }
 
-func (z *Zone) addNetwork(name string, gateway netip.Addr, subnet netip.Prefix) {
+func (z *Zone) addNetwork(name string, gateways ...netip.Prefix) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	z.inside[name] = networkSettings{gateway, subnet}
+	z.inside[name] = gateways
 }
 
 func (z *Zone) removeNetwork(name string) {

@@ -18,9 +18,9 @@ var addr = netip.MustParseAddr
 //	other  10.0.3.0/24  web of project shop (.2)
 func town() *Zone {
 	z := NewZone("virga.internal")
-	z.addNetwork("front", addr("10.0.1.1"), netip.MustParsePrefix("10.0.1.0/24"))
-	z.addNetwork("back", addr("10.0.2.1"), netip.MustParsePrefix("10.0.2.0/24"))
-	z.addNetwork("other", addr("10.0.3.1"), netip.MustParsePrefix("10.0.3.0/24"))
+	z.addNetwork("front", netip.MustParsePrefix("10.0.1.1/24"))
+	z.addNetwork("back", netip.MustParsePrefix("10.0.2.1/24"))
+	z.addNetwork("other", netip.MustParsePrefix("10.0.3.1/24"))
 	z.Put(Host{ID: "1", Name: "web", Project: "default", On: []Interface{
 		{Network: "front", Addrs: []netip.Addr{addr("10.0.1.2")}, Names: []string{"web"}}}})
 	z.Put(Host{ID: "2", Name: "db", Project: "default", On: []Interface{

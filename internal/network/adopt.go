@@ -30,9 +30,14 @@ func (f *Fabric) Adopt(ctx context.Context, r Request, have []api.AddressOn, por
 	f.mu.Lock()
 	for _, p := range m.ports {
 		p.segment.free.claim(p.addr)
+		if p.addr6.IsValid() && !p.segment.given6(p.addr6) {
+			f.static6[p.addr6] = r.Instance
+		}
 		delete(f.left.links, p.link)
 		delete(f.left.places, leftAt{p.segment, p.addr})
-		left = append(left, f.left.claimPorts(p.addr)...)
+		for _, a := range p.addrs() {
+			left = append(left, f.left.claimPorts(a)...)
+		}
 	}
 	f.mu.Unlock()
 	f.labels.set(r.Instance, m.ports)
@@ -67,7 +72,7 @@ func (f *Fabric) portsOf(r Request, have []api.AddressOn) ([]port, error) {
 		if s == nil || !s.free.holds(a.Address) {
 			continue
 		}
-		p := port{segment: s, addr: a.Address}
+		p := port{segment: s, addr: a.Address, addr6: a.Address6}
 		for _, l := range links {
 			if l.Master == s.index && l.Alias == r.Instance {
 				p.link = l.Name
@@ -113,12 +118,22 @@ func (f *Fabric) portsOfProcess(pid int, links []link.Link) ([]port, error) {
 		for _, s := range f.segments {
 			for _, a := range addrs {
 				if s.index == outer.Master && s.free.holds(a.Addr()) {
-					out = append(out, port{segment: s, addr: a.Addr(), link: outer.Name})
+					out = append(out, port{segment: s, addr: a.Addr(), addr6: s.found6(addrs), link: outer.Name})
 				}
 			}
 		}
 	}
 	return out, nil
+}
+
+// found6 is the network's IPv6 address among those of a link, or invalid.
+func (s *segment) found6(addrs []netip.Prefix) netip.Addr {
+	for _, a := range addrs {
+		if s.subnet6.IsValid() && s.subnet6.Contains(a.Addr()) {
+			return a.Addr()
+		}
+	}
+	return netip.Addr{}
 }
 
 // readopt reserves the ports of a running instance again: those of its status
@@ -139,17 +154,19 @@ func (f *Fabric) readopt(m *member, ports []api.Port, left []nft.Published) ([]*
 		return out, nil
 	}
 	for _, p := range ports {
-		rule, err := redirection(p, to, "status.ports")
+		rules, err := redirections(p, to, "status.ports")
 		if err != nil {
 			return out, err
 		}
-		if there[rule] || rule.HostPort == 0 {
-			continue
+		for _, rule := range rules {
+			if there[rule] || rule.HostPort == 0 {
+				continue
+			}
+			if err := f.table.Publish(rule); err != nil {
+				return out, err
+			}
+			out = append(out, f.hold(m, rule))
 		}
-		if err := f.table.Publish(rule); err != nil {
-			return out, err
-		}
-		out = append(out, f.hold(m, rule))
 	}
 	return out, nil
 }
@@ -164,6 +181,9 @@ func (f *Fabric) hold(m *member, rule nft.Published) *reservation {
 		return b
 	}
 	b.socket = fd
+	if err := b.carry(); err != nil {
+		f.config.Log.Warn("published port is not reached by ::1", "instance", m.name, "port", rule.HostPort, "err", err)
+	}
 	return b
 }
 

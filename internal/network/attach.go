@@ -97,6 +97,9 @@ func (f *Fabric) attach(r Request) (*Attachment, error) {
 	}
 	p, err := f.settle(r, wants)
 	if err != nil {
+		f.mu.Lock()
+		f.free6(r.Instance)
+		f.mu.Unlock()
 		return nil, err
 	}
 	published, err := f.publish(r, p.ports)
@@ -107,7 +110,9 @@ func (f *Fabric) attach(r Request) (*Attachment, error) {
 	f.remember(r, p, published)
 	a := &Attachment{Sandbox: p.sandbox(), Addresses: p.addresses(wants)}
 	for _, b := range published {
-		a.Ports = append(a.Ports, b.port)
+		if !b.twin {
+			a.Ports = append(a.Ports, b.port)
+		}
 	}
 	a.Hosts, a.Resolv = hostsFile(r, a.Addresses), f.resolvConf(r, p.ports[0].segment)
 	return a, nil
@@ -145,6 +150,13 @@ func (f *Fabric) wants(r Request) ([]want, error) {
 			}
 			w.addr = ip
 		}
+		if a.Address6 != "" {
+			var err error
+			if w.addr6, err = f.claim6(s, a.Address6, r.Instance, field+".address6"); err != nil {
+				f.free6(r.Instance)
+				return nil, err
+			}
+		}
 		out = append(out, w)
 	}
 	return out, nil
@@ -152,7 +164,7 @@ func (f *Fabric) wants(r Request) ([]want, error) {
 
 // settle finds or makes a place and fills in the addresses of wants.
 func (f *Fabric) settle(r Request, wants []want) (*place, error) {
-	if len(wants) == 1 && r.UserNS && wants[0].segment == f.warm.segment && wants[0].mac == nil {
+	if len(wants) == 1 && r.UserNS && wants[0].segment == f.warm.segment && wants[0].mac == nil && !wants[0].addr6.IsValid() {
 		p, err := f.settleWarm(r, &wants[0])
 		if p != nil || err != nil {
 			return p, err
@@ -310,6 +322,12 @@ func (p *place) addresses(wants []want) []api.AddressOn {
 		a := api.AddressOn{Network: q.segment.name, Address: q.addr, Prefix: q.segment.subnet.Bits(), MAC: mac.String()}
 		if !q.segment.spec.Internal {
 			a.Gateway = q.segment.gateway
+		}
+		if q.addr6.IsValid() {
+			a.Address6, a.Prefix6 = q.addr6, q.segment.subnet6.Bits()
+			if !q.segment.spec.Internal {
+				a.Gateway6 = q.segment.gateway6
+			}
 		}
 		out = append(out, a)
 	}

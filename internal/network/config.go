@@ -35,6 +35,8 @@ type Config struct {
 	// MTU of the default network in bytes; default 1500.
 	MTU int
 	Log *slog.Logger
+
+	ipv6 bool // the kernel has it
 }
 
 const (
@@ -70,6 +72,7 @@ func (c Config) withDefaults(conn *link.Conn) (Config, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	c.ipv6 = hasIPv6()
 	if c.Subnet.IsValid() {
 		return c, nil
 	}

@@ -9,6 +9,7 @@ func (f *Fabric) Detach(ctx context.Context, instance string) error {
 	f.mu.Lock()
 	m := f.members[instance]
 	delete(f.members, instance)
+	f.free6(instance)
 	f.mu.Unlock()
 	if m == nil {
 		return nil

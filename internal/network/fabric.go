@@ -37,9 +37,10 @@ type Fabric struct {
 	setting sync.Mutex
 
 	mu       sync.Mutex
-	segments map[string]*segment // +checklocks:mu; by key
-	members  map[string]*member  // +checklocks:mu; by instance
-	left     remains             // +checklocks:mu; of an earlier daemon
+	segments map[string]*segment   // +checklocks:mu; by key
+	members  map[string]*member    // +checklocks:mu; by instance
+	left     remains               // +checklocks:mu; of an earlier daemon
+	static6  map[netip.Addr]string // +checklocks:mu; instances that asked for an IPv6 address
 }
 
 // member is an instance that is attached.
@@ -57,7 +58,7 @@ func New(ctx context.Context, c Config) (*Fabric, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Fabric{conn: conn, segments: map[string]*segment{}, members: map[string]*member{}}
+	f := &Fabric{conn: conn, segments: map[string]*segment{}, members: map[string]*member{}, static6: map[netip.Addr]string{}}
 	if f.config, err = c.withDefaults(conn); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
@@ -108,6 +109,9 @@ func (f *Fabric) Set(ctx context.Context, networks []api.Network) error {
 	if err := f.forward(); err != nil {
 		return err
 	}
+	if err := f.forward6(wanted); err != nil {
+		return err
+	}
 	for _, s := range wanted {
 		f.listen(ctx, s)
 	}
@@ -130,7 +134,7 @@ func (f *Fabric) Set(ctx context.Context, networks []api.Network) error {
 // network's instances ask the node's name servers and cannot find each other
 // by name.
 func (f *Fabric) listen(ctx context.Context, s *segment) {
-	err := f.dns.Listen(ctx, s.key, s.gateway, s.subnet)
+	err := f.dns.Listen(ctx, s.key, s.gateways()...)
 	if err != nil {
 		f.config.Log.Error("instances cannot be found by name", "network", s.name, "err", err)
 	}
@@ -169,7 +173,7 @@ func (f *Fabric) plan(networks []api.Network) (map[string]*segment, error) {
 				return nil, err
 			}
 		}
-		taken = append(taken, s.subnet)
+		taken = append(taken, s.subnets()...)
 		wanted[key] = s
 	}
 	return wanted, nil

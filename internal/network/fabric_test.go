@@ -63,9 +63,14 @@ func request(name string) Request {
 // listen serves one word to every client on a port inside ns.
 func listen(t testing.TB, ns *os.File, addr, word string) {
 	t.Helper()
+	listenAt(t, ns, "tcp4", addr, word)
+}
+
+func listenAt(t testing.TB, ns *os.File, family, addr, word string) {
+	t.Helper()
 	var l net.Listener
 	err := namespace.In(ns, func() (err error) {
-		l, err = net.Listen("tcp4", addr)
+		l, err = net.Listen(family, addr)
 		return err
 	})
 	if err != nil {
@@ -218,6 +223,34 @@ func outsider(t testing.TB) *os.File {
 		t.Fatal(err)
 	}
 	return ns
+}
+
+// outside6 gives the outsider and the node IPv6 addresses too: 2001:db8::2
+// and 2001:db8::1.
+func outside6(t testing.TB, ns *os.File) {
+	t.Helper()
+	for _, c := range []struct {
+		ns            *os.File
+		name, address string
+	}{{nil, "outside", "2001:db8::1/64"}, {ns, "eth0", "2001:db8::2/64"}} {
+		conn, err := link.Open(c.ns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		l, err := conn.ByName(c.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Do(link.AddAddress(l.Index, netip.MustParsePrefix(c.address))); err != nil {
+			t.Fatal(err)
+		}
+		if c.ns != nil {
+			if err := conn.Do(link.AddDefaultRoute(l.Index, netip.MustParseAddr("2001:db8::1"), 1024)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 func BenchmarkAttach(b *testing.B) {

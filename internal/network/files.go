@@ -27,6 +27,9 @@ func hostsFile(r Request, addrs []api.AddressOn) []byte {
 	}
 	for _, a := range addrs {
 		fmt.Fprintf(&b, "%s\t%s\n", a.Address, host)
+		if a.Address6.IsValid() {
+			fmt.Fprintf(&b, "%s\t%s\n", a.Address6, host)
+		}
 	}
 	return b.Bytes()
 }

@@ -12,7 +12,7 @@ import (
 func host(r Request, ports []port) dns.Host {
 	h := dns.Host{ID: r.Instance, Name: r.Name, Project: project(r.Project)}
 	for _, p := range ports {
-		on := dns.Interface{Network: p.segment.key, Addrs: []netip.Addr{p.addr}, Names: []string{r.Name}}
+		on := dns.Interface{Network: p.segment.key, Addrs: p.addrs(), Names: []string{r.Name}}
 		for _, a := range r.Networks {
 			if a.Network == p.segment.name {
 				on.Names = append(on.Names, a.Aliases...)

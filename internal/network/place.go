@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"strconv"
 
 	"github.com/virga-cloud/virga/internal/linux/link"
@@ -22,14 +21,16 @@ type place struct {
 type port struct {
 	segment *segment
 	addr    netip.Addr
-	link    string // name of the node's end
+	addr6   netip.Addr // invalid where there is no IPv6
+	link    string     // name of the node's end
 }
 
 // want is what a place is to have of one network.
 type want struct {
 	segment *segment
 	addr    netip.Addr
-	mac     []byte // nil: the one that goes with the address
+	addr6   netip.Addr // invalid: the one that goes with addr
+	mac     []byte     // nil: the one that goes with addr
 }
 
 // newPlace makes a place; the addresses in wants are taken already and stay
@@ -73,7 +74,7 @@ func (f *Fabric) furnish(p *place, wants []want) error {
 		if inside, err = link.Open(nil); err != nil {
 			return err
 		}
-		return baseSysctls()
+		return baseSysctls(anyIPv6(wants))
 	})
 	if inside != nil {
 		defer inside.Close()
@@ -106,7 +107,11 @@ func (f *Fabric) plug(p *place, inside *link.Conn, i int, w want) ([]link.Reques
 	if err := f.conn.Do(link.AddVeth(v), link.SetPort(v.Name, true, w.segment.spec.Isolated)); err != nil {
 		return nil, err
 	}
-	p.ports = append(p.ports, port{segment: w.segment, addr: w.addr, link: v.Name})
+	q := port{segment: w.segment, addr: w.addr, addr6: w.addr6, link: v.Name}
+	if !q.addr6.IsValid() {
+		q.addr6 = w.segment.addr6(w.addr)
+	}
+	p.ports = append(p.ports, q)
 	outer, err := f.conn.ByName(v.Name)
 	if err != nil {
 		return nil, err
@@ -118,11 +123,7 @@ func (f *Fabric) plug(p *place, inside *link.Conn, i int, w want) ([]link.Reques
 	if err != nil {
 		return nil, err
 	}
-	reqs := []link.Request{link.Up(l.Index), link.AddAddress(l.Index, netip.PrefixFrom(w.addr, w.segment.subnet.Bits()))}
-	if !w.segment.spec.Internal {
-		reqs = append(reqs, link.AddDefaultRoute(l.Index, w.segment.gateway, i))
-	}
-	return reqs, nil
+	return append([]link.Request{link.Up(l.Index)}, q.address(l.Index, i)...), nil
 }
 
 // readdress gives the only interface of a place another address.
@@ -136,20 +137,15 @@ func (f *Fabric) readdress(p *place, addr netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	s, bits := p.ports[0].segment, p.ports[0].segment.subnet.Bits()
-	reqs := []link.Request{
-		link.DeleteAddress(l.Index, netip.PrefixFrom(p.ports[0].addr, bits)),
-		link.AddAddress(l.Index, netip.PrefixFrom(addr, bits)),
-		// Last, so that the new owner is announced.
-		link.SetMAC(l.Index, insideMAC(addr)),
-	}
-	if !s.spec.Internal {
-		reqs = append(reqs, link.AddDefaultRoute(l.Index, s.gateway, 0))
-	}
+	old, now := p.ports[0], p.ports[0]
+	now.addr, now.addr6 = addr, now.segment.addr6(addr)
+	reqs := append(old.unaddress(l.Index), now.address(l.Index, 0)...)
+	// Last, so that the new owner is announced.
+	reqs = append(reqs, link.SetMAC(l.Index, insideMAC(addr)))
 	if err := inside.Do(reqs...); err != nil {
 		return fmt.Errorf("change address to %s: %w", addr, err)
 	}
-	p.ports[0].addr = addr
+	p.ports[0] = now
 	return f.conn.Do(link.SetMAC(l.Peer, outsideMAC(addr)), link.Forward(l.Peer, insideMAC(addr)))
 }
 
@@ -158,23 +154,6 @@ func (f *Fabric) readdress(p *place, addr netip.Addr) error {
 func (f *Fabric) discard(p *place) error {
 	f.ids.free(p.ids)
 	return p.Close()
-}
-
-// baseSysctls are what every instance's network begins with: ports below 1024
-// and ping need no privilege, changes of addresses are announced, and no IPv6 where the network has none.
-func baseSysctls() error {
-	for _, s := range [][2]string{
-		{"net.ipv4.ip_unprivileged_port_start", "0"},
-		{"net.ipv4.ping_group_range", "0 2147483647"},
-		{"net.ipv4.conf.default.arp_notify", "1"},
-		{"net.ipv6.conf.default.disable_ipv6", "1"},
-	} {
-		// A kernel without IPv6 has no such setting.
-		if err := setSysctl(s[0], s[1]); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
 }
 
 func interfaceName(i int) string { return "eth" + strconv.Itoa(i) }

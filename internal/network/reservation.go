@@ -19,9 +19,18 @@ type reservation struct {
 	port   api.Port // with the host port chosen
 	rule   nft.Published
 	socket int // -1 when the port is held by nobody, after a restart
+	// twin says that it is the IPv6 side of the reservation before it, and no
+	// port of its own to the user.
+	twin bool
+	// loopback serves programs of the node at [::1], or is nil.
+	loopback *loopback
 }
 
 func (r *reservation) release() {
+	if r.loopback != nil {
+		r.loopback.close()
+		r.loopback = nil
+	}
 	if r.socket >= 0 {
 		unix.Close(r.socket)
 		r.socket = -1
@@ -46,7 +55,7 @@ func (f *Fabric) publish(r Request, ports []port) ([]*reservation, error) {
 			}
 			return nil, err
 		}
-		out = append(out, b)
+		out = append(out, b...)
 	}
 	var rules []nft.Published
 	for _, b := range out {
@@ -89,38 +98,89 @@ func (f *Fabric) unpublish(list []*reservation) error {
 	return err
 }
 
-// reachable is the address that published ports lead to: that of the first
-// network that may be reached from outside.
-func reachable(ports []port) (netip.Addr, error) {
+// reachable is where published ports lead to: the first network that may be
+// reached from outside.
+func reachable(ports []port) (port, error) {
 	for _, p := range ports {
 		if !p.segment.spec.Internal {
-			return p.addr, nil
+			return p, nil
 		}
 	}
-	return netip.Addr{}, api.Invalid("spec.ports", "ports cannot be published: every network of the instance is internal").
+	return port{}, api.Invalid("spec.ports", "ports cannot be published: every network of the instance is internal").
 		WithHint("attach it to a network with a way out as well")
 }
 
-// reserve binds one port.
-func (f *Fabric) reserve(p api.Port, to netip.Addr, field string) (*reservation, error) {
-	rule, err := redirection(p, to, field)
+// chooseTries is how often a free port of one family is looked for that is
+// free in the other too.
+const chooseTries = 16
+
+// reserve binds one port: in both families unless an address is named.
+func (f *Fabric) reserve(p api.Port, to port, field string) ([]*reservation, error) {
+	rules, err := redirections(p, to, field)
 	if err != nil {
 		return nil, err
 	}
-	fd, chosen, err := bind(socketType(rule.Protocol), rule.Host, rule.HostPort)
-	if err != nil {
-		return nil, f.bindError(p, rule, field, err)
-	}
-	rule.HostPort, p.HostPort = chosen, chosen
 	if p.Protocol == "" {
 		p.Protocol = "tcp"
 	}
-	return &reservation{port: p, rule: rule, socket: fd}, nil
+	for try := 1; ; try++ {
+		out, err := f.bindAll(p, rules, field)
+		if err == nil || p.HostPort != 0 || try == chooseTries {
+			return out, err
+		}
+	}
 }
 
-// redirection is the rule that publishes a port.
-func redirection(p api.Port, to netip.Addr, field string) (nft.Published, error) {
-	r := nft.Published{Protocol: unix.IPPROTO_TCP, Host: netip.IPv4Unspecified(), HostPort: p.HostPort, To: netip.AddrPortFrom(to, p.Port)}
+func (f *Fabric) bindAll(p api.Port, rules []nft.Published, field string) ([]*reservation, error) {
+	var out []*reservation
+	for i, rule := range rules {
+		rule.HostPort = p.HostPort
+		fd, chosen, err := bind(socketType(rule.Protocol), rule.Host, rule.HostPort)
+		if err != nil {
+			for _, b := range out {
+				b.release()
+			}
+			return nil, f.bindError(p, rule, field, err)
+		}
+		rule.HostPort, p.HostPort = chosen, chosen
+		out = append(out, &reservation{port: p, rule: rule, socket: fd, twin: i > 0})
+		if err := out[i].carry(); err != nil {
+			for _, b := range out {
+				b.release()
+			}
+			return nil, fmt.Errorf("publish port %d: %w", chosen, err)
+		}
+	}
+	return out, nil
+}
+
+// redirections are the rules that publish a port.
+func redirections(p api.Port, to port, field string) ([]nft.Published, error) {
+	host := netip.IPv4Unspecified()
+	if p.HostIP != "" {
+		ip, err := netip.ParseAddr(p.HostIP)
+		if err != nil {
+			return nil, api.Invalid(field+".hostIP", "%q is not an address", p.HostIP)
+		}
+		host = ip.Unmap()
+	}
+	if host.Is6() {
+		if !to.addr6.IsValid() {
+			return nil, api.Invalid(field+".hostIP", "host address %s cannot lead to network %s, which has no IPv6", host, to.segment.name)
+		}
+		r, err := redirection(p, host, to.addr6, field)
+		return []nft.Published{r}, err
+	}
+	r, err := redirection(p, host, to.addr, field)
+	if err != nil || p.HostIP != "" || !to.addr6.IsValid() {
+		return []nft.Published{r}, err
+	}
+	r6, err := redirection(p, netip.IPv6Unspecified(), to.addr6, field)
+	return []nft.Published{r, r6}, err
+}
+
+func redirection(p api.Port, host, to netip.Addr, field string) (nft.Published, error) {
+	r := nft.Published{Protocol: unix.IPPROTO_TCP, Host: host, HostPort: p.HostPort, To: netip.AddrPortFrom(to, p.Port)}
 	switch p.Protocol {
 	case "", "tcp":
 	case "udp":
@@ -130,16 +190,6 @@ func redirection(p api.Port, to netip.Addr, field string) (nft.Published, error)
 	}
 	if p.Port == 0 {
 		return r, api.Invalid(field+".port", "the instance's port is missing")
-	}
-	if p.HostIP != "" {
-		ip, err := netip.ParseAddr(p.HostIP)
-		if err != nil {
-			return r, api.Invalid(field+".hostIP", "%q is not an address", p.HostIP)
-		}
-		r.Host = ip.Unmap()
-	}
-	if r.Host.Is4() != to.Is4() {
-		return r, api.Invalid(field+".hostIP", "host address %s cannot lead to %s: they are of different families", r.Host, to)
 	}
 	return r, nil
 }
@@ -161,6 +211,13 @@ func bind(typ int, host netip.Addr, port uint16) (int, uint16, error) {
 	fd, err := unix.Socket(family, typ|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, 0, os.NewSyscallError("socket", err)
+	}
+	if host.Is6() {
+		// IPv4 has a socket of its own.
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
+			unix.Close(fd)
+			return -1, 0, os.NewSyscallError("setsockopt", err)
+		}
 	}
 	if err := unix.Bind(fd, sa); err != nil {
 		unix.Close(fd)

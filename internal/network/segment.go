@@ -21,8 +21,11 @@ type segment struct {
 	index   int // of the bridge
 	subnet  netip.Prefix
 	gateway netip.Addr
-	mtu     int
-	spec    api.NetworkSpec
+	// subnet6 and gateway6 are invalid where there is no IPv6.
+	subnet6  netip.Prefix
+	gateway6 netip.Addr
+	mtu      int
+	spec     api.NetworkSpec
 
 	// resolves says that the name server listens at the gateway.
 	resolves atomic.Bool
@@ -45,6 +48,12 @@ func (f *Fabric) newSegment(n api.Network, taken []netip.Prefix) (*segment, erro
 		key: segmentKey(n.Project, n.Name), name: n.Name, spec: n.Spec,
 		subnet: n.Spec.Subnet.Masked(), gateway: n.Spec.Gateway, mtu: n.Spec.MTU,
 	}
+	if n.Spec.Subnet6.IsValid() && f.config.ipv6 {
+		s.subnet6, s.gateway6 = n.Spec.Subnet6.Masked(), n.Spec.Gateway6
+		if !s.gateway6.IsValid() {
+			s.gateway6 = s.subnet6.Addr().Next()
+		}
+	}
 	s.bridge = bridgeName(f.config.Prefix, s.key)
 	if s.mtu == 0 {
 		s.mtu = f.config.MTU
@@ -66,6 +75,10 @@ func (f *Fabric) newSegment(n api.Network, taken []netip.Prefix) (*segment, erro
 	}
 	if !s.gateway.IsValid() {
 		s.gateway = s.subnet.Addr().Next()
+	}
+	if s.subnet6.IsValid() && (s.subnet6.Bits() > 96 || !s.subnet6.Contains(s.gateway6) || overlaps(s.subnet6, taken)) {
+		return nil, api.Invalid("spec.subnet6", "subnet %s with gateway %s of network %s cannot be used", s.subnet6, s.gateway6, n.Name).
+			WithHint("use a free /64 of your own, such as fd00:20::/64")
 	}
 	s.free = newAddresses(s.subnet)
 	if !s.free.claim(s.gateway) {
@@ -97,12 +110,18 @@ func (s *segment) up(c *link.Conn) error {
 	}
 	s.index = l.Index
 	reqs := []link.Request{link.Up(l.Index), link.AddAddress(l.Index, s.gatewayPrefix())}
+	if s.subnet6.IsValid() {
+		if err := bridgeIPv6(s.bridge); err != nil {
+			return err
+		}
+		reqs = append(reqs, link.AddAddress(l.Index, s.gateway6Prefix()))
+	}
 	have, err := c.Addresses(l.Index)
 	if err != nil {
 		return err
 	}
 	for _, p := range have {
-		if p.Addr().Is4() && p != s.gatewayPrefix() {
+		if p != s.gatewayPrefix() && p != s.gateway6Prefix() && !p.Addr().IsLinkLocalUnicast() {
 			reqs = append(reqs, link.DeleteAddress(l.Index, p))
 		}
 	}
@@ -116,10 +135,33 @@ func (s *segment) up(c *link.Conn) error {
 func (s *segment) gatewayPrefix() netip.Prefix { return netip.PrefixFrom(s.gateway, s.subnet.Bits()) }
 
 // owns says whether an address is one of the network's.
-func (s *segment) owns(a netip.Addr) bool { return s.subnet.Contains(a) }
+func (s *segment) owns(a netip.Addr) bool {
+	return s.subnet.Contains(a) || s.subnet6.IsValid() && s.subnet6.Contains(a)
+}
+
+func (s *segment) gateway6Prefix() netip.Prefix {
+	return netip.PrefixFrom(s.gateway6, s.subnet6.Bits())
+}
+
+// subnets are those there are.
+func (s *segment) subnets() []netip.Prefix {
+	if !s.subnet6.IsValid() {
+		return []netip.Prefix{s.subnet}
+	}
+	return []netip.Prefix{s.subnet, s.subnet6}
+}
+
+// gateways are the node's addresses on the network, each with its subnet's
+// length.
+func (s *segment) gateways() []netip.Prefix {
+	if !s.subnet6.IsValid() {
+		return []netip.Prefix{s.gatewayPrefix()}
+	}
+	return []netip.Prefix{s.gatewayPrefix(), s.gateway6Prefix()}
+}
 
 func (s *segment) rules() nft.Network {
-	return nft.Network{Bridge: s.bridge, Subnets: []netip.Prefix{s.subnet},
+	return nft.Network{Bridge: s.bridge, Subnets: s.subnets(),
 		Internal: s.spec.Internal, Isolated: s.spec.Isolated}
 }
 

@@ -1,6 +1,8 @@
 package nft
 
 import (
+	"slices"
+
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
@@ -21,13 +23,18 @@ func chains(t *nftables.Table, s sets) []chain {
 		rule(toNode(), redirect(true, true, s.exact[1])),
 		rule(toNode(), redirect(true, false, s.ports[1])),
 	}
+	publishOwn := slices.Clone(publish)
+	for i := 2; i < 4; i++ {
+		// Nothing comes back to ::1 from a link: who listens there answers.
+		publishOwn[i] = rule(toNode(), notLoopback6(), publish[i][len(toNode()):])
+	}
 	return []chain{
 		base(t, "guard", filter, nftables.ChainHookPrerouting, -300, [][]expr.Any{
 			// route_localnet is on for published ports of 127.0.0.1.
 			rule(fromBridge(s.bridges), loopback(true), drop()),
 		}),
 		base(t, "publish", nat, nftables.ChainHookPrerouting, -100, publish),
-		base(t, "publish-own", nat, nftables.ChainHookOutput, -100, publish),
+		base(t, "publish-own", nat, nftables.ChainHookOutput, -100, publishOwn),
 		base(t, "wall", filter, nftables.ChainHookForward, 0, [][]expr.Any{
 			rule(state(established), accept()),
 			rule(between(s.inside), accept()),

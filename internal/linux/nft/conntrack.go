@@ -18,8 +18,10 @@ func ForgetUDP(port uint16) error {
 	if err := f.AddPort(netlink.ConntrackOrigDstPort, port); err != nil {
 		return fmt.Errorf("forget datagrams to port %d: %w", port, err)
 	}
-	if _, err := netlink.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, f); err != nil {
-		return fmt.Errorf("forget datagrams to port %d: %w", port, err)
+	for _, family := range []netlink.InetFamily{unix.AF_INET, unix.AF_INET6} {
+		if _, err := netlink.ConntrackDeleteFilters(netlink.ConntrackTable, family, f); err != nil {
+			return fmt.Errorf("forget datagrams to port %d: %w", port, err)
+		}
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package nft
 
 import (
+	"net/netip"
+
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
@@ -83,6 +85,14 @@ func loopback(destination bool) match {
 	return append(family(false),
 		&expr.Payload{DestRegister: reg, Base: expr.PayloadBaseNetworkHeader, Offset: off, Len: 1},
 		equal(127),
+	)
+}
+
+// notLoopback6 matches IPv6 packets to others than ::1.
+func notLoopback6() match {
+	return append(family(true),
+		&expr.Payload{DestRegister: reg, Base: expr.PayloadBaseNetworkHeader, Offset: 24, Len: 16},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: reg, Data: netip.IPv6Loopback().AsSlice()},
 	)
 }
 

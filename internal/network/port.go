@@ -1,0 +1,44 @@
+package network
+
+import (
+	"net/netip"
+
+	"github.com/virga-cloud/virga/internal/linux/link"
+)
+
+// metric6 is the kernel's own metric of IPv6 routes.
+const metric6 = 1024
+
+// address are the requests that give the i-th interface inside its addresses
+// and the way out. The first interface that has one is preferred.
+func (q port) address(index, i int) []link.Request {
+	s := q.segment
+	reqs := []link.Request{link.AddAddress(index, netip.PrefixFrom(q.addr, s.subnet.Bits()))}
+	if !s.spec.Internal {
+		reqs = append(reqs, link.AddDefaultRoute(index, s.gateway, i))
+	}
+	if q.addr6.IsValid() {
+		reqs = append(reqs, link.AddAddress(index, netip.PrefixFrom(q.addr6, s.subnet6.Bits())))
+		if !s.spec.Internal {
+			reqs = append(reqs, link.AddDefaultRoute(index, s.gateway6, metric6+i))
+		}
+	}
+	return reqs
+}
+
+// unaddress takes the addresses away; routes by them go with them.
+func (q port) unaddress(index int) []link.Request {
+	reqs := []link.Request{link.DeleteAddress(index, netip.PrefixFrom(q.addr, q.segment.subnet.Bits()))}
+	if q.addr6.IsValid() {
+		reqs = append(reqs, link.DeleteAddress(index, netip.PrefixFrom(q.addr6, q.segment.subnet6.Bits())))
+	}
+	return reqs
+}
+
+// addrs are the addresses there are.
+func (q port) addrs() []netip.Addr {
+	if !q.addr6.IsValid() {
+		return []netip.Addr{q.addr}
+	}
+	return []netip.Addr{q.addr, q.addr6}
+}
