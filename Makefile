@@ -53,15 +53,17 @@ $(VIRGA): $(PACKED) $(SOURCES)
 # Stages run fast to slow, and all of them run even when an earlier one fails,
 # so that one run shows everything that is wrong.
 UNIT     := ./api/... ./cmd/... ./internal/... ./bench/... ./scripts/...
-E2E      := ./test/...
+E2E      := ./test ./test/report
+VM       := ./test/vm/...
 TESTFLAGS ?=
 
-## test: everything, as root, fast to slow: format, vet, lint, unit, end to end
+## test: everything, as root, fast to slow: format, vet, lint, unit, end to end, guest
 .PHONY: test
 test: check build
 	@status=0; { \
 	  $(GO) test -json -count=1 -timeout 10m $(TESTFLAGS) $(UNIT) || status=1; \
 	  $(GO) test -json -count=1 -timeout 25m $(TESTFLAGS) $(E2E) || status=1; \
+	  $(GO) test -json -count=1 -timeout 20m $(TESTFLAGS) $(VM) || status=1; \
 	  exit $$status; } | $(GO) run ./test/report
 
 ## test-unit: the unit tests only
@@ -73,6 +75,17 @@ test-unit: $(SHIM) $(HELLO)
 .PHONY: test-e2e
 test-e2e: build
 	@$(GO) test -json -count=1 -timeout 25m -run '$(RUN)' $(TESTFLAGS) $(E2E) | $(GO) run ./test/report
+
+## test-vm: tests in a QEMU guest whose kernel has cgroup v2 only; SUITE=package RUN=regexp choose
+.PHONY: test-vm
+test-vm: build
+	@VIRGA_VM_SUITE='$(SUITE)' VIRGA_VM_RUN='$(RUN)' \
+	  $(GO) test -json -count=1 -timeout 20m $(TESTFLAGS) $(VM) | $(GO) run ./test/report
+
+## vm-shell: a shell in that guest, with the test binaries of SUITE in /tests
+.PHONY: vm-shell
+vm-shell: build
+	@$(GO) run ./test/vm/shell $(SUITE)
 
 ## soak: 500 starts and stops with the daemon killed at 50 random points
 .PHONY: soak

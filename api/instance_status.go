@@ -59,9 +59,7 @@ type InstanceStatus struct {
 	Volumes   []string      `json:"volumes,omitempty"`
 	Health    *HealthStatus `json:"health,omitempty"`
 	Command   []string      `json:"command,omitempty"` // entrypoint and command as run
-	// CPUs are the node's CPUs that are the instance's alone, "" for none.
-	CPUs     string   `json:"cpus,omitempty"`
-	Warnings []string `json:"warnings,omitempty"`
+	Warnings  []string      `json:"warnings,omitempty"`
 }
 
 // AddressOn is an instance's address on one network.

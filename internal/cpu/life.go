@@ -150,8 +150,7 @@ func (c *Controller) Release(instance string) {
 
 func (c *Controller) release(instance string) {
 	c.end(instance)
-	// An account that was never used waits for its first start as it is.
-	if a := c.accounts[instance]; a != nil && !a.settled && a.state.Spent+a.state.Balance > 0 {
+	if a := c.accounts[instance]; a != nil && !a.settled {
 		a.stop()
 		c.saveSoon()
 	}

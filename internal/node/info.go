@@ -14,8 +14,7 @@ const (
 	reserveDisk   = 1 << 30   // bytes
 )
 
-// Info describes the node: what it has and what may be given out. What is
-// given out is the control plane's to say.
+// Info describes the node: what it has, what may be given out, what is.
 func (a *Agent) Info(ctx context.Context) (api.Node, error) {
 	h, err := host.Read(a.DataDir)
 	if err != nil {
@@ -26,7 +25,7 @@ func (a *Agent) Info(ctx context.Context) (api.Node, error) {
 		Features: a.Features(), Cgroup: h.Cgroup, DataDir: a.DataDir,
 		Instances: map[api.Phase]int{},
 	}
-	n.Capacity = capacity(h, a.Reserve)
+	n.Capacity = capacity(h, a.allocated())
 	for _, in := range a.Store.Instances.Views() {
 		if in.Node == a.Name {
 			n.Instances[in.Status.Phase]++
@@ -36,18 +35,15 @@ func (a *Agent) Info(ctx context.Context) (api.Node, error) {
 }
 
 // capacity is the arithmetic of what a node can promise.
-func capacity(h host.Host, reserve api.Amount) api.Capacity {
-	if reserve.Memory == 0 {
-		reserve.Memory = reserveMemory + h.Memory/reserveShare
-	}
+func capacity(h host.Host, allocated api.Amount) api.Capacity {
 	c := api.Capacity{
 		Physical: api.Amount{VCPUs: float64(h.CPUs), Memory: h.Memory, Disk: h.Disk},
 		Reserved: api.Amount{
-			VCPUs:  min(float64(h.CPUs), reserve.VCPUs),
-			Memory: min(h.Memory, reserve.Memory),
+			Memory: min(h.Memory, reserveMemory+h.Memory/reserveShare),
 			Disk:   min(h.Disk, reserveDisk),
 		},
-		Used: api.Amount{VCPUs: min(h.Load, float64(h.CPUs)), Memory: h.MemoryUsed, Disk: h.DiskUsed},
+		Allocated: allocated,
+		Used:      api.Amount{VCPUs: min(h.Load, float64(h.CPUs)), Memory: h.MemoryUsed, Disk: h.DiskUsed},
 	}
 	c.Allocatable = api.Amount{
 		VCPUs:  c.Physical.VCPUs - c.Reserved.VCPUs,
@@ -55,4 +51,17 @@ func capacity(h host.Host, reserve api.Amount) api.Capacity {
 		Disk:   c.Physical.Disk - c.Reserved.Disk,
 	}
 	return c
+}
+
+// allocated adds up what is promised to the instances that hold resources.
+func (a *Agent) allocated() api.Amount {
+	var sum api.Amount
+	for _, in := range a.Store.Instances.Views() {
+		if in.Node != a.Name || in.Status.Phase.Ended() {
+			continue
+		}
+		sum.VCPUs += in.Spec.Resources.CPUs
+		sum.Memory += in.Spec.Resources.Memory
+	}
+	return sum
 }

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/virga-cloud/virga/api"
-	"github.com/virga-cloud/virga/internal/cpu"
 	"github.com/virga-cloud/virga/internal/engine"
 )
 
@@ -39,8 +38,7 @@ type facts struct {
 
 	quick   int           // lives in a row that were shorter than resetAfter
 	limits  api.Resources // what the running life has
-	claim   cpu.Claim     // likewise, of the node's CPUs
-	limited bool          // both are known
+	limited bool          // limits is known
 	signal  string        // the image's stop signal, "" for none
 }
 
@@ -76,7 +74,7 @@ func stepAlive(in *api.Instance, f facts, now time.Time) decision {
 		return decision{do: actPause}
 	case in.Desired.State == api.DesiredRunning && f.paused:
 		return decision{do: actUnpause}
-	case f.limited && (!sameLimits(f.limits, in.Limits()) || f.claim != claim(in)):
+	case f.limited && !sameLimits(f.limits, in.Spec.Resources):
 		return decision{do: actUpdate}
 	}
 	return decision{}

@@ -4,7 +4,6 @@ package server
 func (s *Server) routes() {
 	s.systemRoutes()
 	s.instanceRoutes()
-	s.resizeRoutes()
 	s.stateRoutes()
 	s.observeRoutes()
 	s.sessionRoutes()
@@ -14,6 +13,4 @@ func (s *Server) routes() {
 	s.volumeRoutes()
 	s.networkRoutes()
 	s.groupRoutes()
-	s.typeRoutes()
-	s.capacityRoutes()
 }

@@ -47,7 +47,6 @@ func (e *Engine) prepare(ctx context.Context, t engine.Task) (*prepared, error) 
 func (e *Engine) mountRoot(t engine.Task) (*os.File, error) {
 	o := mount.Overlay{
 		Layers: t.Layers, Writable: writable(t.Dir), UserNS: t.Sandbox.UserNS, IDs: t.Sandbox.IDs,
-		Staging: filepath.Join(t.Dir, "staging"),
 	}
 	if err := os.MkdirAll(o.Writable, 0o711); err != nil {
 		return nil, err

@@ -96,7 +96,7 @@ func TestGroup(t *testing.T) {
 func TestGroupOfVersion1Alone(t *testing.T) {
 	r := testRoot(t)
 	if r.V1["freezer"] == "" {
-		t.Skip("no freezer of version 1")
+		t.Skip("freezer of version 1: not supported by this machine")
 	}
 	hybrid := *r
 	only := &hybrid
@@ -142,7 +142,7 @@ func TestCreateUndoesWhatItMade(t *testing.T) {
 func TestDeviceProgram(t *testing.T) {
 	r := testRoot(t)
 	if r.Unified == "" {
-		t.Skip("no unified hierarchy")
+		t.Skip("unified hierarchy: not supported by this machine")
 	}
 	g, _, err := r.Create("devices", Limits{})
 	if err != nil {

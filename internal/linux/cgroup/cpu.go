@@ -82,7 +82,15 @@ func (g *Group) SetCPUs(list string) error {
 		d = g.unified()
 	}
 	// An empty write would not reach the kernel.
-	return ignoreGone(write(d, "cpuset.cpus", list+"\n"))
+	err := write(d, "cpuset.cpus", list+"\n")
+	if list == "" && errors.Is(err, unix.ENOSPC) {
+		// An older kernel takes a list away from no group that has processes:
+		// the one of the group above says the same until CPUs come or go.
+		if list, err = read(filepath.Dir(d), "cpuset.cpus.effective"); err == nil {
+			err = write(d, "cpuset.cpus", list)
+		}
+	}
+	return ignoreGone(err)
 }
 
 // joinShared moves the group's processes to the list of CPUs that all share on

@@ -21,9 +21,6 @@ type Overlay struct {
 	UserNS *os.File
 	// IDs is the host id of UserNS's 0.
 	IDs uint32
-	// Staging is an empty private directory that layers are attached in for a
-	// moment on kernels that do not take detached ones. "" fails there.
-	Staging string
 }
 
 // Mount makes the overlay, detached.
@@ -33,11 +30,24 @@ func (o Overlay) Mount() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := newAs(o.IDs, "overlay", 0, o.params(layers, nil))
-	if err == nil || o.Staging == "" || !errors.Is(err, unix.EINVAL) {
-		return m, err
+	m, err := o.ofDetached(layers)
+	// Before 6.13 a kernel takes no detached layers, before 6.5 none by
+	// descriptor.
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) {
+		return o.attached(layers)
 	}
-	return o.staged(layers)
+	return m, err
+}
+
+// MountDetached makes the overlay only where the kernel takes layers that are
+// attached nowhere.
+func (o Overlay) MountDetached() (*os.File, error) {
+	layers, err := o.open()
+	defer closeAll(layers)
+	if err != nil {
+		return nil, err
+	}
+	return o.ofDetached(layers)
 }
 
 // open makes one detached mount per layer, the writable one last.
@@ -71,52 +81,19 @@ func (o Overlay) open() ([]*os.File, error) {
 	return layers, nil
 }
 
-// params lists the layers as the kernel wants them: by descriptor, or by the
-// paths where they are attached.
-func (o Overlay) params(layers []*os.File, paths []string) []Param {
-	at := func(key string, i int, sub string) Param {
-		if paths != nil {
-			return Param{Key: key, Value: filepath.Join(paths[i], sub)}
-		}
-		if sub == "" {
-			return Param{Key: key, File: layers[i]}
-		}
-		// A magic link leads into the detached mount without a descriptor of
-		// its own for each directory.
-		return Param{Key: key, Value: "/proc/self/fd/" + strconv.Itoa(int(layers[i].Fd())) + "/" + sub}
-	}
-	var ps []Param
+// ofDetached names the layers by their descriptors.
+func (o Overlay) ofDetached(layers []*os.File) (*os.File, error) {
+	params := []Param{{Key: "source", Value: "overlay"}}
 	for i := range o.Layers {
-		ps = append(ps, at("lowerdir+", i, ""))
+		params = append(params, Param{Key: "lowerdir+", File: layers[i]})
 	}
 	if o.Writable != "" {
-		last := len(layers) - 1
-		ps = append(ps, at("upperdir", last, "upper"), at("workdir", last, "work"))
+		// A magic link leads into the detached mount without a descriptor of
+		// its own for each directory.
+		last := "/proc/self/fd/" + strconv.Itoa(int(layers[len(layers)-1].Fd()))
+		params = append(params, Param{Key: "upperdir", Value: last + "/upper"}, Param{Key: "workdir", Value: last + "/work"})
 	}
-	return append(ps, Param{Key: "source", Value: "overlay"})
-}
-
-// staged attaches the layers below Staging while the overlay is made; it keeps
-// its own hold on them.
-func (o Overlay) staged(layers []*os.File) (*os.File, error) {
-	var paths []string
-	defer func() {
-		for _, p := range paths {
-			_ = Detach(p)
-			_ = os.Remove(p)
-		}
-	}()
-	for i, l := range layers {
-		p := filepath.Join(o.Staging, strconv.Itoa(i))
-		if err := os.MkdirAll(p, 0o700); err != nil {
-			return nil, err
-		}
-		paths = append(paths, p)
-		if err := Attach(l, p); err != nil {
-			return nil, err
-		}
-	}
-	return newAs(o.IDs, "overlay", 0, o.params(layers, paths))
+	return newAs(o.IDs, "overlay", 0, params)
 }
 
 func closeAll(files []*os.File) {

@@ -49,7 +49,7 @@ func overlay(p *probe) (string, error) {
 }
 
 func overlayByFile(p *probe) (string, error) {
-	m, err := mount.Overlay{Layers: []string{filepath.Join(p.dir, "a"), filepath.Join(p.dir, "b")}}.Mount()
+	m, err := mount.Overlay{Layers: []string{filepath.Join(p.dir, "a"), filepath.Join(p.dir, "b")}}.MountDetached()
 	if err != nil {
 		return "", err
 	}
