@@ -30,6 +30,12 @@ type UpdateRequest struct {
 	Protected *bool          `json:"protected,omitempty" doc:"Keep it when its group scales in"`
 }
 
+// ResizeRequest gives an instance another type.
+type ResizeRequest struct {
+	Type       string     `json:"type" doc:"Instance type"`
+	CreditMode CreditMode `json:"creditMode,omitempty" enum:"standard,unlimited" doc:"Default the type's"`
+}
+
 // InstanceFilter chooses instances; zero is all.
 type InstanceFilter struct {
 	Labels []string // KEY or KEY=VALUE; all must match
@@ -108,6 +114,12 @@ func (c *Client) Rename(ctx context.Context, id, name string) error {
 // Update changes an instance's limits while it runs.
 func (c *Client) Update(ctx context.Context, id string, r UpdateRequest) error {
 	return c.act(ctx, id, "update", r)
+}
+
+// Resize gives an instance another type: at once when it runs, else for its
+// next start.
+func (c *Client) Resize(ctx context.Context, id string, r ResizeRequest) error {
+	return c.act(ctx, id, "resize", r)
 }
 
 // Wait blocks until the instance is stopped, running, healthy or removed, and

@@ -82,6 +82,36 @@ func (c *Client) Node(ctx context.Context) (Node, error) {
 	return n, c.call(ctx, "GET", "/node", nil, nil, &n)
 }
 
+// Capacity says what each node has, has given out and has left.
+func (c *Client) Capacity(ctx context.Context) ([]NodeCapacity, error) {
+	var list []NodeCapacity
+	return list, c.call(ctx, "GET", "/capacity", nil, nil, &list)
+}
+
+// Types lists instance types.
+func (c *Client) Types(ctx context.Context) ([]InstanceType, error) {
+	var list []InstanceType
+	return list, c.call(ctx, "GET", "/types", nil, nil, &list)
+}
+
+// Type returns one instance type.
+func (c *Client) Type(ctx context.Context, name string) (InstanceType, error) {
+	var t InstanceType
+	return t, c.call(ctx, "GET", "/types/"+esc(name), nil, nil, &t)
+}
+
+// CreateType adds an instance type.
+func (c *Client) CreateType(ctx context.Context, t InstanceType) (InstanceType, error) {
+	var out InstanceType
+	return out, c.call(ctx, "POST", "/types", nil, t, &out)
+}
+
+// RemoveType removes a type that CreateType added. Instances of it stay as
+// they are.
+func (c *Client) RemoveType(ctx context.Context, name string) error {
+	return c.call(ctx, "DELETE", "/types/"+esc(name), nil, nil, nil)
+}
+
 // Version returns the daemon's version.
 func (c *Client) Version(ctx context.Context) (VersionInfo, error) {
 	var v VersionInfo

@@ -21,6 +21,10 @@ type Instance struct {
 	// Protected instances are not chosen when their group scales in.
 	Protected bool         `json:"protected,omitempty"`
 	Spec      InstanceSpec `json:"spec"`
+	// Type is what the instance was promised when it was made or last resized:
+	// a copy, so that a later change of the catalogue changes no instance. It
+	// is a custom type where the spec names none.
+	Type *InstanceType `json:"type,omitempty"`
 	// Desired is written only by the control plane.
 	Desired Desired `json:"desired"`
 	// Node is the name of the node the instance is bound to, "" while pending.
@@ -58,7 +62,9 @@ type InstanceSpec struct {
 	Image     string    `json:"image" doc:"Image reference, such as debian:12 or virga/hello"`
 	Isolation Isolation `json:"isolation,omitempty" enum:"container,microvm,vm,unikernel" doc:"Default container"`
 	// Type names an instance type; "" makes a custom type of the limits below.
-	Type string `json:"type,omitempty"`
+	Type string `json:"type,omitempty" doc:"Instance type, such as burst.small"`
+	// CreditMode replaces the default of a burst type.
+	CreditMode CreditMode `json:"creditMode,omitempty" enum:"standard,unlimited" doc:"What a burst type does without credits"`
 
 	// Process.
 	Entrypoint  []string  `json:"entrypoint,omitempty" doc:"Replaces the image's entrypoint; one empty string clears it"`

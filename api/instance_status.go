@@ -59,7 +59,9 @@ type InstanceStatus struct {
 	Volumes   []string      `json:"volumes,omitempty"`
 	Health    *HealthStatus `json:"health,omitempty"`
 	Command   []string      `json:"command,omitempty"` // entrypoint and command as run
-	Warnings  []string      `json:"warnings,omitempty"`
+	// CPUs are the node's CPUs that are the instance's alone, "" for none.
+	CPUs     string   `json:"cpus,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // AddressOn is an instance's address on one network.

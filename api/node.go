@@ -25,6 +25,41 @@ type Capacity struct {
 	Used        Amount `json:"used"`        // measured
 }
 
+// NodeCapacity is a node's capacity with the arithmetic behind it.
+type NodeCapacity struct {
+	Node string `json:"node"`
+	Capacity
+	// Overcommit is how many vCPUs are given out for each one that no
+	// dedicated type has taken.
+	Overcommit float64 `json:"cpuOvercommit"`
+	// ThreadsPerCore is what a dedicated vCPU is rounded up to.
+	ThreadsPerCore int             `json:"threadsPerCore"`
+	Classes        []ClassCapacity `json:"classes"`
+	Free           FreeCapacity    `json:"free"`
+}
+
+// ClassCapacity is what the instances of one family hold together.
+type ClassCapacity struct {
+	Class     Family `json:"class"`
+	Instances int    `json:"instances"`
+	// VCPUs are those of their types, or of the quotas of custom ones.
+	VCPUs float64 `json:"vcpus"`
+	// Baseline is what burst types earn continuously, in vCPUs.
+	Baseline float64 `json:"baseline,omitempty"`
+	Memory   int64   `json:"memory"` // bytes, the sum of the limits
+	// Unlimited counts those without a memory limit: they hold nothing and
+	// live on what is left.
+	Unlimited int `json:"unlimited,omitempty"`
+}
+
+// FreeCapacity is what a request may still ask for.
+type FreeCapacity struct {
+	Dedicated float64 `json:"dedicatedVcpus"`
+	Shared    float64 `json:"sharedVcpus"` // burst, shared and custom, over-committed
+	Baseline  float64 `json:"baselineVcpus"`
+	Memory    int64   `json:"memory"`
+}
+
 // Amount is a quantity of each resource.
 type Amount struct {
 	VCPUs  float64 `json:"vcpus"`

@@ -5,7 +5,7 @@ import "time"
 // InstanceType is a named size: what an instance of it gets and what it costs.
 type InstanceType struct {
 	Name   string `json:"name" doc:"family.size, such as burst.small"`
-	Family Family `json:"family" enum:"burst,shared,dedicated"`
+	Family Family `json:"family" enum:"burst,shared,dedicated,custom"`
 	// VCPUs is what the guest sees. Whole for burst and dedicated; shared may
 	// have fractions from 0.1.
 	VCPUs  float64 `json:"vcpus"`
@@ -22,9 +22,19 @@ type InstanceType struct {
 	NetworkBPS int64   `json:"networkBps,omitempty"`
 	BlockIO    BlockIO `json:"blockIO,omitzero"`
 	// PricePerHour is the list price in the operator's currency.
-	PricePerHour float64 `json:"pricePerHour"`
-	BuiltIn      bool    `json:"builtIn,omitempty"`
+	PricePerHour float64 `json:"pricePerHour,omitempty" doc:"Default by vCPUs and memory"`
+	// Origin says who defined it.
+	Origin Origin `json:"origin,omitempty" enum:"built-in,file,operator" readOnly:"true"`
 }
+
+// Origin is where a type comes from.
+type Origin string
+
+const (
+	OriginBuiltIn  Origin = "built-in" // virga brings it
+	OriginFile     Origin = "file"     // the daemon's file of types
+	OriginOperator Origin = "operator" // made with virga type create
+)
 
 // Family is how a type's vCPUs are given out.
 type Family string

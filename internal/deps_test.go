@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"internal/volume/...":  {"api", "internal/linux/..."},
 	"internal/metadata":    {"api"},
 	"internal/ca":          {"api"},
+	"internal/metrics":     {"api"},
 	"internal/cpu/...":     {"api", "internal/linux/...", "internal/cpu/..."},
 
 	"internal/engine":               {"api"},

@@ -38,6 +38,7 @@ var groups = []group{
 		{"wait", waitCommand},
 		{"rename", renameCommand},
 		{"update", updateCommand},
+		{"resize", resizeCommand},
 		{"port", portCommand},
 	}},
 	{"groups", "Many instances:", []entry{
@@ -51,10 +52,12 @@ var groups = []group{
 		{"rmi", rmiCommand},
 		{"volume", volumeCommand},
 		{"network", networkCommand},
+		{"type", typeCommand},
 	}},
 	{"node", "The node:", []entry{
 		{"server", serverCommand},
 		{"node", nodeCommand},
+		{"capacity", capacityCommand},
 		{"events", eventsCommand},
 		{"system", systemCommand},
 	}},

@@ -112,12 +112,16 @@ func (g *groupUpdate) update(a *App, f *pflag.FlagSet, was api.GroupSpec, comman
 }
 
 // overlay replaces in to what from names, by field: structs are gone into, and
-// a field that is zero names nothing.
+// a field that is zero or empty names nothing.
 func overlay(to, from reflect.Value) {
 	for i := range from.NumField() {
 		switch v := from.Field(i); {
 		case v.Kind() == reflect.Struct:
 			overlay(to.Field(i), v)
+		case v.Kind() == reflect.Slice || v.Kind() == reflect.Map:
+			if v.Len() > 0 {
+				to.Field(i).Set(v)
+			}
 		case !v.IsZero():
 			to.Field(i).Set(v)
 		}

@@ -127,6 +127,9 @@ func (r instanceRow) Ports() string {
 // Isolation is what separates it from its neighbours.
 func (r instanceRow) Isolation() string { return isolationOf(r.Instance) }
 
+// Type is the instance type, which names the limits of a custom one.
+func (r instanceRow) Type() string { return r.TypeName() }
+
 // Networks are the names of its networks.
 func (r instanceRow) Networks() string {
 	var names []string

@@ -17,6 +17,7 @@ type specFlags struct {
 	labelFiles []string
 	isolation  string
 	kind       string
+	credits    string
 	restart    string
 
 	process  processFlags
@@ -39,7 +40,8 @@ func (s *specFlags) register(f *pflag.FlagSet) {
 	f.StringArrayVarP(&s.labels, "label", "l", nil, "set a label (`KEY=VALUE`)")
 	f.StringArrayVar(&s.labelFiles, "label-file", nil, "read labels from a `file`, one a line")
 	f.StringVar(&s.isolation, "isolation", "", "what separates it from its neighbours: container, microvm, vm, unikernel")
-	f.StringVar(&s.kind, "type", "", "instance `type`")
+	f.StringVar(&s.kind, "type", "", "instance `type`, such as burst.small; see virga type ls")
+	f.StringVar(&s.credits, "credits", "", "what a burst type does without credits: standard, unlimited (default the type's)")
 	f.StringVar(&s.restart, "restart", "", "restart `policy`: no, always, unless-stopped, on-failure[:N]")
 	f.StringVar(&s.pull, "pull", "missing", "pull the image: missing, always, never")
 	f.StringVar(&s.platform, "platform", "", "`platform` of the image to pull, such as linux/arm64")
@@ -61,6 +63,8 @@ func (s *specFlags) request(a *App, f *pflag.FlagSet, args []string) (api.Create
 		Command:   args[1:],
 		Isolation: api.Isolation(s.isolation),
 		Type:      s.kind,
+
+		CreditMode: api.CreditMode(s.credits),
 	}}
 	if s.pull != "missing" && s.pull != "always" && s.pull != "never" {
 		return r, api.Invalid("pull", "--pull %q: want missing, always or never", s.pull)

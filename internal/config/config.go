@@ -28,6 +28,12 @@ type Config struct {
 	Cgroup  string       // parent of the instances' cgroups; "" derives
 	LogSize int64        // bytes at which an instance's log is rotated
 	LogKeep int          // rotated logs kept of an instance
+
+	TypesFile     string         // instance types of the operator's; "" is none
+	ReserveCPUs   float64        // vCPUs kept for the system
+	ReserveMemory int64          // bytes kept for the system; 0 derives from what the machine has
+	Overcommit    float64        // vCPUs given out for each one in the shared pool
+	MetricsListen netip.AddrPort // loopback address of /metrics; invalid is none
 }
 
 // DefaultDataDir is the data directory of a daemon that is alone on its machine.
@@ -43,6 +49,9 @@ func Default() Config {
 		Warm:      8,
 		LogSize:   16 << 20,
 		LogKeep:   3,
+
+		ReserveCPUs: 0.5,
+		Overcommit:  10,
 	}
 }
 

@@ -39,6 +39,11 @@ func Settings() []Setting {
 		{"cgroup-root", "Parent of the instances' cgroups", "virga", text(func(c *Config) *string { return &c.Cgroup })},
 		{"instance-log-size", "Size at which an instance's log is rotated", "16MiB", size(func(c *Config) *int64 { return &c.LogSize }, 64<<10)},
 		{"instance-log-files", "Rotated logs kept of each instance", "3", number(func(c *Config) *int { return &c.LogKeep }, 0, 100)},
+		{"types-file", "YAML file of instance types to add to those built in", "none", text(func(c *Config) *string { return &c.TypesFile })},
+		{"reserve-cpus", "vCPUs kept for the system and not given out", "0.5", decimal(func(c *Config) *float64 { return &c.ReserveCPUs }, 0, 1024)},
+		{"reserve-memory", "Memory kept for the system and not given out", "256MiB and a 20th of the machine's", size(func(c *Config) *int64 { return &c.ReserveMemory }, 1<<20)},
+		{"cpu-overcommit", "vCPUs given out for each one that no dedicated type has", "10", decimal(func(c *Config) *float64 { return &c.Overcommit }, 1, 1000)},
+		{"metrics-listen", "Loopback address that serves /metrics to Prometheus, beside the socket", "none", loopback(func(c *Config) *netip.AddrPort { return &c.MetricsListen })},
 	}
 }
 
@@ -155,6 +160,28 @@ func size(field func(*Config) *int64, low int64) setter {
 			return fmt.Errorf("%q: want at least %s", v, api.FormatBytes(low))
 		}
 		*field(c) = n
+		return nil
+	}
+}
+
+func decimal(field func(*Config) *float64, low, high float64) setter {
+	return func(c *Config, v string) error {
+		n, err := strconv.ParseFloat(v, 64)
+		if err != nil || !(n >= low && n <= high) { // so written, NaN is refused
+			return fmt.Errorf("%q: want a number from %v to %v", v, low, high)
+		}
+		*field(c) = n
+		return nil
+	}
+}
+
+func loopback(field func(*Config) *netip.AddrPort) setter {
+	return func(c *Config, v string) error {
+		a, err := netip.ParseAddrPort(v)
+		if err != nil || !a.Addr().IsLoopback() {
+			return fmt.Errorf("%q: want an address of this machine alone, such as 127.0.0.1:9320", v)
+		}
+		*field(c) = a
 		return nil
 	}
 }

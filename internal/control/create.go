@@ -63,20 +63,23 @@ func (a *Admission) Create(ctx context.Context, c Creation) (*api.Instance, erro
 		Desired: api.Desired{State: api.DesiredStopped},
 		Status:  api.InstanceStatus{Phase: api.PhaseCreated, Image: c.Image},
 	}
+	if err := a.size(in); err != nil {
+		return nil, err
+	}
 	if c.Start {
 		in.Desired = api.Desired{State: api.DesiredRunning, Life: 1}
-		release, err := a.reserve(in.ID, in.Spec.Resources.Memory)
-		if err != nil {
-			return nil, err
-		}
-		defer release()
 	}
+	release, err := a.reserve(in)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	if err := a.store(ctx, in, c.Name == ""); err != nil {
 		return nil, err
 	}
 	a.Record(api.Event{
 		Kind: "instance", Action: "create", ID: in.ID, Name: in.Name, Project: in.Project,
-		Message: c.Cause, Attrs: map[string]string{"image": in.Spec.Image},
+		Message: c.Cause, Attrs: map[string]string{"image": in.Spec.Image, "type": in.Type.Name},
 	})
 	return in, nil
 }

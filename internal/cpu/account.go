@@ -50,8 +50,8 @@ func openAccount(t credit.Terms, now Moment) *account {
 }
 
 func (a *account) keepSeries() {
-	a.seconds = &series{step: slowTick, keep: 600}
-	a.minutes = &series{step: 5 * time.Minute, keep: 14 * 24 * 12}
+	a.seconds = &series{step: Second, keep: 600}
+	a.minutes = &series{step: FiveMinutes, keep: 14 * 24 * 12}
 }
 
 // advance lets the time until now pass, in which the life has used CPU time up

@@ -150,7 +150,8 @@ func (c *Controller) Release(instance string) {
 
 func (c *Controller) release(instance string) {
 	c.end(instance)
-	if a := c.accounts[instance]; a != nil && !a.settled {
+	// An account that was never used waits for its first start as it is.
+	if a := c.accounts[instance]; a != nil && !a.settled && a.state.Spent+a.state.Balance > 0 {
 		a.stop()
 		c.saveSoon()
 	}

@@ -7,6 +7,12 @@ import (
 	"github.com/virga-cloud/virga/internal/cpu/credit"
 )
 
+// Steps of the series that are kept.
+const (
+	Second      = time.Second
+	FiveMinutes = 5 * time.Minute
+)
+
 // series keeps the newest samples of an account, one for each step of time in
 // which it ran. A sample is 20 bytes: a node with a thousand instances keeps
 // two weeks of theirs.

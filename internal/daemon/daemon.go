@@ -18,6 +18,7 @@ import (
 	"github.com/virga-cloud/virga/internal/control/controller"
 	"github.com/virga-cloud/virga/internal/control/event"
 	"github.com/virga-cloud/virga/internal/control/store"
+	"github.com/virga-cloud/virga/internal/cpu"
 	"github.com/virga-cloud/virga/internal/image"
 	"github.com/virga-cloud/virga/internal/linux/probe"
 	"github.com/virga-cloud/virga/internal/node"
@@ -37,6 +38,7 @@ type Daemon struct {
 	events *event.Log
 	images *image.Store
 	ground *ground
+	cpu    *cpu.Controller
 	node   *node.Agent
 	server *server.Server
 	// admission is what lets instances in, whoever asks for them.
@@ -84,11 +86,21 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 		return nil, err
 	}
 	d.onClose(d.ground.close)
+	changed := func(id, message string) { d.node.CPUsChanged(id, message) }
+	if d.cpu, err = newCPU(d.dir("cpu"), d.ground.engine, changed, log); err != nil {
+		return nil, fmt.Errorf("set up the CPUs: %w", err)
+	}
+	d.onClose(d.cpu.Close)
 
+	types, err := loadTypes(c.TypesFile)
+	if err != nil {
+		return nil, err
+	}
 	volumes := volume.Dir(d.dir("volumes"))
 	d.node = node.New(node.Config{
 		Name: d.name, Version: version.Version, DataDir: c.DataDir, Volumes: volumes,
-		Store: d.store, Engine: d.ground.engine, Images: d.images, Network: d.ground.network,
+		Reserve: api.Amount{VCPUs: c.ReserveCPUs, Memory: c.ReserveMemory},
+		Store:   d.store, Engine: d.ground.engine, Images: d.images, Network: d.ground.network, CPU: d.cpu,
 		Logs: readLog, Features: sync.OnceValue(func() []api.Feature { return probe.Features(c.DataDir) }), Record: d.events.Append, Log: log,
 	})
 	info, err := d.node.Info(ctx)
@@ -96,7 +108,8 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 		return nil, err
 	}
 	d.admission = &control.Admission{
-		Store: d.store, Node: d.name, Allocatable: info.Capacity.Allocatable, Images: d.images, Record: d.events.Append,
+		Store: d.store, Node: d.name, Types: control.Types{Store: d.store, File: types}, Supply: supply(d.name, info.Capacity, c),
+		Images: d.images, Record: d.events.Append,
 	}
 	d.server = server.New(server.Config{
 		Store: d.store, Admission: d.admission, Node: d.node, NodeName: d.name, Images: d.images, Volumes: volumes, Events: d.events,
@@ -114,7 +127,21 @@ func (d *Daemon) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	agent, endAgent := context.WithCancel(context.WithoutCancel(ctx))
 	defer endAgent()
-	group.Go(func() error { return d.node.Run(agent, d.ready) })
+	adopted := make(chan struct{})
+	group.Go(func() error {
+		return d.node.Run(agent, func() {
+			close(adopted)
+			d.ready()
+		})
+	})
+	group.Go(func() error {
+		select {
+		case <-adopted:
+			return d.cpu.Run(agent)
+		case <-agent.Done():
+			return nil
+		}
+	})
 	group.Go(func() error { return d.server.Serve(listener) })
 	group.Go(func() error {
 		controller.Run(ctx, d.log, d.controllers())

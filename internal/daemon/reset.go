@@ -12,6 +12,7 @@ import (
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/config"
 	"github.com/virga-cloud/virga/internal/control/store"
+	"github.com/virga-cloud/virga/internal/cpu"
 	"github.com/virga-cloud/virga/internal/node"
 	"github.com/virga-cloud/virga/internal/volume"
 )
@@ -21,7 +22,7 @@ const resetTimeout = 60 * time.Second
 
 // contents are what virga makes in a data directory. Nothing else in it is
 // touched.
-var contents = []string{"store", "events", "images", "instances", "trash", "volumes", "bin", "node", lockName}
+var contents = []string{"store", "events", "images", "instances", "trash", "volumes", "cpu", "bin", "node", lockName}
 
 // Reset ends every instance, takes away all that virga made on the node, and
 // empties the data directory. It is an agent over an empty store, for which
@@ -60,7 +61,7 @@ func Reset(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
 func clearNode(ctx context.Context, c config.Config, g *ground, log *slog.Logger) error {
 	agent := node.New(node.Config{
 		Name: "reset", DataDir: c.DataDir, Volumes: volume.Dir(filepath.Join(c.DataDir, "volumes")),
-		Store: store.Memory(), Engine: g.engine, Images: noImages{}, Network: g.network,
+		Store: store.Memory(), Engine: g.engine, Images: noImages{}, Network: g.network, CPU: noCPU{},
 		Record: func(api.Event) {}, Log: log,
 	})
 	run, stop := context.WithCancel(ctx)
@@ -70,6 +71,19 @@ func clearNode(ctx context.Context, c config.Config, g *ground, log *slog.Logger
 	stop()
 	return errors.Join(err, <-ended)
 }
+
+// noCPU gives out nothing.
+type noCPU struct{}
+
+func (noCPU) Admit(cpu.Claim) (cpu.Grant, error)              { return cpu.Grant{}, nil }
+func (noCPU) Change(cpu.Claim) (cpu.Grant, error)             { return cpu.Grant{}, nil }
+func (noCPU) Adopt(cpu.Claim) (cpu.Grant, error)              { return cpu.Grant{}, nil }
+func (noCPU) Started(string)                                  {}
+func (noCPU) Ended(string)                                    {}
+func (noCPU) Release(string)                                  {}
+func (noCPU) Forget(string)                                   {}
+func (noCPU) Credits(string) (api.CPUCredits, bool)           { return api.CPUCredits{}, false }
+func (noCPU) Series(string, time.Duration) []api.CreditSample { return nil }
 
 // noImages is the image store of a node that starts nothing.
 type noImages struct{}

@@ -30,6 +30,7 @@ func (a *Agent) adopt(ctx context.Context) error {
 			return fmt.Errorf("adopt %s: %w", in.ID, err)
 		}
 	}
+	a.restAll()
 	return nil
 }
 
@@ -79,6 +80,9 @@ func (a *Agent) adoptLife(ctx context.Context, in *api.Instance, l engine.Life) 
 	w.mu.Unlock()
 	if l.Exit != nil {
 		return nil
+	}
+	if _, err := a.CPU.Adopt(claim(in)); err != nil {
+		a.Log.Error("take up the CPUs of a running instance", "instance", in.ID, "error", err)
 	}
 	r := networkRequest(in)
 	r.PID = l.PID

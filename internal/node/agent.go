@@ -21,11 +21,14 @@ type Config struct {
 	Version string // of virga, for Info
 	DataDir string
 	Volumes volume.Dir
+	// Reserve is kept for the system; memory 0 derives from what the machine has.
+	Reserve api.Amount
 
 	Store   *store.Store
 	Engine  Engine
 	Images  Images
 	Network Network
+	CPU     CPU
 	// Logs yields the lines of a log file; when following it ends after what
 	// was written before ended was closed.
 	Logs func(ctx context.Context, path string, o api.LogOptions, ended <-chan struct{}) iter.Seq2[api.LogLine, error]

@@ -16,6 +16,7 @@ import (
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/control/store"
+	"github.com/virga-cloud/virga/internal/cpu"
 	"github.com/virga-cloud/virga/internal/engine"
 	"github.com/virga-cloud/virga/internal/network"
 	"github.com/virga-cloud/virga/internal/volume"
@@ -30,8 +31,9 @@ type machine struct {
 	places   map[string]bool         // instances on the network
 	starts   map[string]int          // newest life that was started
 	limits   map[string]api.Resources
-	signals  []string // "<instance> <signal>"
-	startErr error    // of the next starts
+	cpus     map[string]string // by instance, what its claim came to
+	signals  []string          // "<instance> <signal>"
+	startErr error             // of the next starts
 	image    api.Image
 	// obeys are the signals that end a life, with its code.
 	obeys map[string]int
@@ -46,7 +48,7 @@ type machine struct {
 func newMachine() *machine {
 	return &machine{
 		lives: map[string]*engine.Life{}, kept: map[string]bool{}, places: map[string]bool{},
-		starts: map[string]int{}, limits: map[string]api.Resources{},
+		starts: map[string]int{}, limits: map[string]api.Resources{}, cpus: map[string]string{},
 		obeys: map[string]int{"SIGTERM": 143, "SIGKILL": 137},
 		image: api.Image{ID: "sha256:1", Config: api.ImageConfig{Command: []string{"run"}}},
 	}
@@ -307,6 +309,35 @@ func (i fakeImages) Resolve(_ context.Context, name string) (api.Image, []string
 func (fakeImages) Resources(context.Context) ([]api.Resource, error) { return nil, nil }
 func (fakeImages) Collect(context.Context, api.Resource) error       { return nil }
 
+// fakeCPU gives what is asked for and knows who has something.
+type fakeCPU struct{ m *machine }
+
+func (c fakeCPU) note(id, what string) {
+	c.m.mu.Lock()
+	defer c.m.mu.Unlock()
+	if what == "" {
+		delete(c.m.cpus, id)
+		return
+	}
+	c.m.cpus[id] = what
+}
+
+func (c fakeCPU) Admit(k cpu.Claim) (cpu.Grant, error) {
+	c.note(k.Instance, "admitted")
+	return cpu.Grant{CPUs: k.CPUs, CPUSet: k.CPUSet}, nil
+}
+func (c fakeCPU) Change(k cpu.Claim) (cpu.Grant, error) { return c.Admit(k) }
+func (c fakeCPU) Adopt(k cpu.Claim) (cpu.Grant, error) {
+	c.note(k.Instance, "runs")
+	return cpu.Grant{CPUs: k.CPUs, CPUSet: k.CPUSet}, nil
+}
+func (c fakeCPU) Started(id string)                               { c.note(id, "runs") }
+func (c fakeCPU) Ended(id string)                                 { c.note(id, "ended") }
+func (c fakeCPU) Release(id string)                               { c.note(id, "") }
+func (c fakeCPU) Forget(id string)                                { c.note(id, "") }
+func (c fakeCPU) Credits(string) (api.CPUCredits, bool)           { return api.CPUCredits{}, false }
+func (c fakeCPU) Series(string, time.Duration) []api.CreditSample { return nil }
+
 // daemon is an agent that runs over the machine and the store.
 type daemon struct {
 	*Agent
@@ -325,7 +356,7 @@ func boot(t *testing.T, m *machine, s *store.Store, dir string) *daemon {
 	var mu sync.Mutex
 	d.Agent = New(Config{
 		Name: "n1", DataDir: dir, Volumes: volume.Dir(dir + "/volumes"), Store: s,
-		Engine: d.engine, Network: fakeNetwork{m}, Images: fakeImages{m},
+		Engine: d.engine, Network: fakeNetwork{m}, Images: fakeImages{m}, CPU: fakeCPU{m},
 		Logs: func(context.Context, string, api.LogOptions, <-chan struct{}) iter.Seq2[api.LogLine, error] {
 			return func(func(api.LogLine, error) bool) {}
 		},

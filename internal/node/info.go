@@ -14,7 +14,8 @@ const (
 	reserveDisk   = 1 << 30   // bytes
 )
 
-// Info describes the node: what it has, what may be given out, what is.
+// Info describes the node: what it has and what may be given out. What is
+// given out is the control plane's to say.
 func (a *Agent) Info(ctx context.Context) (api.Node, error) {
 	h, err := host.Read(a.DataDir)
 	if err != nil {
@@ -25,7 +26,7 @@ func (a *Agent) Info(ctx context.Context) (api.Node, error) {
 		Features: a.Features(), Cgroup: h.Cgroup, DataDir: a.DataDir,
 		Instances: map[api.Phase]int{},
 	}
-	n.Capacity = capacity(h, a.allocated())
+	n.Capacity = capacity(h, a.Reserve)
 	for _, in := range a.Store.Instances.Views() {
 		if in.Node == a.Name {
 			n.Instances[in.Status.Phase]++
@@ -35,15 +36,18 @@ func (a *Agent) Info(ctx context.Context) (api.Node, error) {
 }
 
 // capacity is the arithmetic of what a node can promise.
-func capacity(h host.Host, allocated api.Amount) api.Capacity {
+func capacity(h host.Host, reserve api.Amount) api.Capacity {
+	if reserve.Memory == 0 {
+		reserve.Memory = reserveMemory + h.Memory/reserveShare
+	}
 	c := api.Capacity{
 		Physical: api.Amount{VCPUs: float64(h.CPUs), Memory: h.Memory, Disk: h.Disk},
 		Reserved: api.Amount{
-			Memory: min(h.Memory, reserveMemory+h.Memory/reserveShare),
+			VCPUs:  min(float64(h.CPUs), reserve.VCPUs),
+			Memory: min(h.Memory, reserve.Memory),
 			Disk:   min(h.Disk, reserveDisk),
 		},
-		Allocated: allocated,
-		Used:      api.Amount{VCPUs: min(h.Load, float64(h.CPUs)), Memory: h.MemoryUsed, Disk: h.DiskUsed},
+		Used: api.Amount{VCPUs: min(h.Load, float64(h.CPUs)), Memory: h.MemoryUsed, Disk: h.DiskUsed},
 	}
 	c.Allocatable = api.Amount{
 		VCPUs:  c.Physical.VCPUs - c.Reserved.VCPUs,
@@ -51,17 +55,4 @@ func capacity(h host.Host, allocated api.Amount) api.Capacity {
 		Disk:   c.Physical.Disk - c.Reserved.Disk,
 	}
 	return c
-}
-
-// allocated adds up what is promised to the instances that hold resources.
-func (a *Agent) allocated() api.Amount {
-	var sum api.Amount
-	for _, in := range a.Store.Instances.Views() {
-		if in.Node != a.Name || in.Status.Phase.Ended() {
-			continue
-		}
-		sum.VCPUs += in.Spec.Resources.CPUs
-		sum.Memory += in.Spec.Resources.Memory
-	}
-	return sum
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/netip"
+	"time"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/cpu"
@@ -109,4 +110,7 @@ type CPU interface {
 	Adopt(cpu.Claim) (cpu.Grant, error)
 	// Credits is the account of a burst instance; false for another.
 	Credits(instance string) (api.CPUCredits, bool)
+	// Series is an account's past in steps of cpu.Second or cpu.FiveMinutes,
+	// oldest first.
+	Series(instance string, step time.Duration) []api.CreditSample
 }

@@ -20,6 +20,7 @@ type begun struct {
 	addresses []api.AddressOn
 	ports     []api.Port
 	volumes   []string
+	cores     string
 }
 
 // start begins the next life. A life that cannot begin is not an error of the
@@ -29,7 +30,7 @@ func (a *Agent) start(ctx context.Context, w *worker, in *api.Instance) error {
 	w.life = max(w.life, in.Status.Starts) + 1
 	life := w.life
 	quick := w.facts.quick
-	w.facts = facts{quick: quick, asked: in.Desired.Life, limits: in.Spec.Resources, limited: true}
+	w.facts = facts{quick: quick, asked: in.Desired.Life, limits: in.Limits(), claim: claim(in), limited: true}
 	w.mu.Unlock()
 
 	asked := in.Desired.Life
@@ -83,9 +84,16 @@ func (a *Agent) begin(ctx context.Context, in *api.Instance, life int) (*begun, 
 	defer at.Close()
 	b.task.Sandbox, b.task.Hosts, b.task.Resolv = at.Sandbox, at.Hosts, at.Resolv
 	b.addresses, b.ports = at.Addresses, at.Ports
+	grant, err := a.CPU.Admit(claim(in))
+	if err != nil {
+		return nil, err
+	}
+	b.task.Spec.Resources = granted(b.task.Spec.Resources, grant)
 	if b.Started, err = a.Engine.Start(ctx, b.task); err != nil {
 		return nil, err
 	}
+	a.CPU.Started(in.ID)
+	b.cores, b.Warnings = grant.Cores, append(b.Warnings, grant.Warnings...)
 	return b, nil
 }
 
@@ -116,7 +124,7 @@ func running(st api.InstanceStatus, b *begun, life, asked int) api.InstanceStatu
 		Phase: api.PhaseRunning, Life: asked, Starts: life, Restarts: restarts,
 		PID: b.PID, Started: b.Time, Warnings: b.Warnings,
 		Image: b.image.ID, Addresses: b.addresses, Ports: b.ports, Volumes: b.volumes,
-		Command: b.task.Args,
+		Command: b.task.Args, CPUs: b.cores,
 	}
 }
 
@@ -145,6 +153,11 @@ func (a *Agent) failed(ctx context.Context, w *worker, in *api.Instance, asked i
 		st.PID, st.Addresses, st.Ports = 0, nil, nil
 		st.Finished = now
 	})
+	if again {
+		a.rested(in.ID, api.PhaseRestarting)
+	} else {
+		a.rested(in.ID, api.PhaseFailed)
+	}
 	a.record(in, "fail", e.Message, nil)
 	return errors.Join(err, cerr)
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/cpu"
 	"github.com/virga-cloud/virga/internal/engine"
 )
 
@@ -38,7 +39,8 @@ type facts struct {
 
 	quick   int           // lives in a row that were shorter than resetAfter
 	limits  api.Resources // what the running life has
-	limited bool          // limits is known
+	claim   cpu.Claim     // likewise, of the node's CPUs
+	limited bool          // both are known
 	signal  string        // the image's stop signal, "" for none
 }
 
@@ -74,7 +76,7 @@ func stepAlive(in *api.Instance, f facts, now time.Time) decision {
 		return decision{do: actPause}
 	case in.Desired.State == api.DesiredRunning && f.paused:
 		return decision{do: actUnpause}
-	case f.limited && !sameLimits(f.limits, in.Spec.Resources):
+	case f.limited && (!sameLimits(f.limits, in.Limits()) || f.claim != claim(in)):
 		return decision{do: actUpdate}
 	}
 	return decision{}

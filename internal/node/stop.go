@@ -52,9 +52,9 @@ func (a *Agent) pause(ctx context.Context, w *worker, in *api.Instance, pause bo
 // update changes the limits of the running life. Limits that the kernel
 // refuses are not asked for again.
 func (a *Agent) update(ctx context.Context, w *worker, in *api.Instance) error {
-	want := in.Spec.Resources
-	err := a.Engine.Update(ctx, in.ID, want)
-	w.set(func(f *facts) { f.limits, f.limited = want, true })
+	want := in.Limits()
+	err := a.limit(ctx, in, want)
+	w.set(func(f *facts) { f.limits, f.claim, f.limited = want, claim(in), true })
 	if err == nil || ended(err) {
 		return nil
 	}
@@ -82,6 +82,7 @@ func (a *Agent) settle(ctx context.Context, w *worker, in *api.Instance) error {
 	if err != nil {
 		return err
 	}
+	a.rested(in.ID, now.Status.Phase) // while the last reading can be taken
 	if err := a.Engine.Forget(ctx, in.ID, exit.Life); err != nil {
 		return err
 	}
@@ -125,6 +126,7 @@ func (a *Agent) restNow(ctx context.Context, w *worker, in *api.Instance) error 
 	if err := a.Network.Detach(ctx, in.ID); err != nil {
 		return err
 	}
+	a.CPU.Release(in.ID)
 	_, err := a.persist(ctx, in.ID, func(o *api.Instance) {
 		o.Status.Phase, o.Status.StoppedByUser = api.PhaseStopped, true
 		o.Status.Addresses, o.Status.Ports = nil, nil
@@ -148,6 +150,7 @@ func (a *Agent) remove(ctx context.Context, w *worker, in *api.Instance) error {
 
 // discard takes away everything of an instance that does not run.
 func (a *Agent) discard(ctx context.Context, id string, life int) error {
+	a.CPU.Forget(id)
 	var errs []error
 	if life > 0 {
 		errs = append(errs, a.Engine.Forget(ctx, id, life))

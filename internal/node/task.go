@@ -35,6 +35,7 @@ func task(in *api.Instance, img api.ImageConfig, dir string) (engine.Task, error
 		Dir:        dir,
 		Log:        filepath.Join(dir, logName),
 	}
+	t.Spec.Resources = in.Limits()
 	t.Env = environment(t, img.Env, s.Env)
 	return t, nil
 }

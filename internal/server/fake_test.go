@@ -328,7 +328,8 @@ func newWorld(t testing.TB, change func(*Config)) *world {
 	st := store.Memory()
 	node := &fakeNode{store: st, code: 7, sessions: map[string]*fakeSession{}, files: map[string]string{}}
 	admission := &control.Admission{Store: st, Node: "n1", Images: fakeImages{}, Record: events.Append,
-		Allocatable: api.Amount{Memory: 1 << 30}}
+		Types: control.Types{Store: st}, Supply: control.Supply{Node: "n1", Overcommit: 10, Capacity: api.Capacity{
+			Physical: api.Amount{VCPUs: 4}, Allocatable: api.Amount{VCPUs: 3.5, Memory: 1 << 30}}}}
 	c := Config{Store: st, Admission: admission, Node: node, NodeName: "n1", Images: fakeImages{}, Volumes: fakeVolumes{}, Events: events,
 		Version: "test", Log: log}
 	if change != nil {

@@ -16,7 +16,6 @@ func (s *Server) instanceRoutes() {
 	route(s, http.MethodGet, "/v1/instances/{id}", "Inspect an instance", s.inspectInstance)
 	route(s, http.MethodDelete, "/v1/instances/{id}", "Remove an instance, and wait until it is gone", s.removeInstance)
 	route(s, http.MethodPost, "/v1/instances/{id}/rename", "Give an instance another name", s.renameInstance)
-	route(s, http.MethodPost, "/v1/instances/{id}/update", "Change an instance's limits and restart policy", s.updateInstance)
 }
 
 // instance finds the one a call is about. It must not be changed.
@@ -141,24 +140,6 @@ func (s *Server) renameInstance(ctx context.Context, r *renameInstance) (*none, 
 		return nil, err
 	}
 	s.record(&now, "rename", "was "+old, nil)
-	return &none{}, nil
-}
-
-type updateInstance struct {
-	Target
-	Body api.UpdateRequest
-}
-
-func (s *Server) updateInstance(ctx context.Context, r *updateInstance) (*none, error) {
-	in, err := s.instance(r.Target)
-	if err != nil {
-		return nil, err
-	}
-	now, err := s.Admission.Update(ctx, in.ID, r.Body)
-	if err != nil {
-		return nil, err
-	}
-	s.record(&now, "update", "", nil)
 	return &none{}, nil
 }
 

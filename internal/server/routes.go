@@ -4,6 +4,7 @@ package server
 func (s *Server) routes() {
 	s.systemRoutes()
 	s.instanceRoutes()
+	s.resizeRoutes()
 	s.stateRoutes()
 	s.observeRoutes()
 	s.sessionRoutes()
@@ -13,4 +14,6 @@ func (s *Server) routes() {
 	s.volumeRoutes()
 	s.networkRoutes()
 	s.groupRoutes()
+	s.typeRoutes()
+	s.capacityRoutes()
 }

@@ -28,8 +28,8 @@ type Volumes interface {
 	Remove(ctx context.Context, id string) (bytes int64, err error)
 }
 
-// Config is what a Server stands on. Every field is required but Group and
-// Tokens.
+// Config is what a Server stands on. Every field is required but Metrics,
+// Group and Tokens.
 type Config struct {
 	Store *store.Store
 	// Admission is shared with the controllers, so that nobody promises what
@@ -43,6 +43,8 @@ type Config struct {
 	Version   string // of virga
 	Log       *slog.Logger
 
+	// Metrics answers /metrics; nil is not found.
+	Metrics http.Handler
 	// Group is the number of the group whose members may use the unix socket
 	// beside root; 0 for none.
 	Group int

@@ -19,6 +19,7 @@ func (s *Server) systemRoutes() {
 		func(ctx context.Context, _ *none) (*body[api.Node], error) {
 			n, err := s.Node.Info(ctx)
 			n.Features = notNil(n.Features)
+			n.Capacity.Allocated = s.Admission.Capacity(n.Capacity.Used).Allocated
 			return &body[api.Node]{n}, err
 		})
 	route(s, http.MethodGet, "/v1/system/check", "List what virga made on the node, and its owners", s.check(false))

@@ -37,7 +37,7 @@ func BuiltIn() []api.InstanceType {
 		dedicated("xlarge", 8, 16*gib),
 	}
 	for i := range types {
-		types[i].BuiltIn = true
+		types[i].Origin = api.OriginBuiltIn
 	}
 	return types
 }

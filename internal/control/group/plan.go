@@ -34,6 +34,10 @@ const (
 	// provenAfter is how long a member must have served for the failures
 	// before it to be forgotten.
 	provenAfter = 10 * time.Second
+	// trustedAfter is how long a member without a health check must have run
+	// before it may take the place of one of an older revision: most templates
+	// that are broken end sooner.
+	trustedAfter = time.Second
 )
 
 // wait is the time before the next try after that many failures in a row.
@@ -192,7 +196,7 @@ func (p *planner) roll(leaving int) {
 	}
 	for _, m := range old {
 		serves := m.ready(p.now, p.minReady())
-		if serves && p.readyCount()-1 < p.floor() {
+		if serves && p.trustedCount()-1 < p.floor() {
 			continue
 		}
 		p.drop(m, fmt.Sprintf("revision %d replaces %d", p.current, m.Revision))
@@ -294,6 +298,28 @@ func (p *planner) freeOrdinals(n int) []int {
 	return free[:1]
 }
 
+// trust is how long a member of the current revision must have served before
+// an older one may go for it: until it is proven, once others have failed.
+func (p *planner) trust(m Member) time.Duration {
+	switch {
+	case p.plan.Status.Failures > 0:
+		return max(p.minReady(), provenAfter)
+	case p.minReady() == 0 && !m.Checked:
+		return trustedAfter
+	}
+	return p.minReady()
+}
+
+// trustedCount is how many would serve if the roll went on.
+func (p *planner) trustedCount() int {
+	return len(p.pick(func(m Member) bool {
+		if m.Revision != p.current {
+			return m.ready(p.now, p.minReady())
+		}
+		return m.ready(p.now, p.trust(m))
+	}))
+}
+
 func (p *planner) summarize() {
 	s := &p.plan.Status
 	s.Instances, s.Ready = len(p.alive), p.readyCount()
@@ -303,6 +329,7 @@ func (p *planner) summarize() {
 		}
 		if until := m.Started.Add(max(p.minReady(), provenAfter)); m.Phase == api.PhaseRunning && until.After(p.now) {
 			p.wake(m.Started.Add(p.minReady()))
+			p.wake(m.Started.Add(p.trust(m)))
 			if s.Failures > 0 {
 				p.wake(until)
 			}

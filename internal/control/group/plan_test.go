@@ -298,3 +298,28 @@ func TestGroupConverges(t *testing.T) {
 		t.Fatalf("never steady: %+v %+v", w.group.Status, w.members)
 	})
 }
+
+// Instances that run for a moment and then end must not take the place of
+// those that serve.
+func TestShortLivedTemplateKeepsTheOldOnes(t *testing.T) {
+	w := newWorld(api.GroupSpec{Desired: 3})
+	w.settle(t, 10)
+	w.pass(time.Minute)
+	w.revise(2)
+	for end := w.now.Add(5 * time.Minute); w.now.Before(end); {
+		w.decide()
+		w.pass(50 * time.Millisecond)
+		w.decide() // sees the new one running
+		for i := range w.members {
+			if m := &w.members[i]; m.Revision == 2 && m.Phase == api.PhaseRunning && w.now.Sub(m.Started) >= 500*time.Millisecond {
+				m.Phase, m.Reason = api.PhaseStopped, "exit 0"
+			}
+		}
+		if n := w.count(func(m Member) bool { return m.Revision == 1 && m.ready(w.now, 0) }); n < 3 {
+			t.Fatalf("%d of 3 old ones left", n)
+		}
+	}
+	if w.group.Status.Phase != api.GroupFailing {
+		t.Errorf("status %+v", w.group.Status)
+	}
+}

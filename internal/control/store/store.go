@@ -14,8 +14,16 @@ type Store struct {
 	Networks  *Table[api.Network]
 	Groups    *Table[api.Group]
 	Services  *Table[api.Service]
+	Types     *Table[Type]
 
 	backend backend
+}
+
+// Type is an instance type that an operator made. It belongs to no project,
+// and its Meta has the type's name.
+type Type struct {
+	api.Meta
+	Type api.InstanceType `json:"type"`
 }
 
 // table is what a store does with each table.
@@ -41,6 +49,7 @@ func open(ctx context.Context, b backend, log *slog.Logger) (*Store, error) {
 		Networks:  newTable(b, log, "networks", func(o *api.Network) *api.Meta { return &o.Meta }),
 		Groups:    newTable(b, log, "groups", func(o *api.Group) *api.Meta { return &o.Meta }),
 		Services:  newTable(b, log, "services", func(o *api.Service) *api.Meta { return &o.Meta }),
+		Types:     newTable(b, log, "types", func(o *Type) *api.Meta { return &o.Meta }),
 		backend:   b,
 	}
 	for _, t := range s.tables() {
@@ -52,7 +61,7 @@ func open(ctx context.Context, b backend, log *slog.Logger) (*Store, error) {
 }
 
 func (s *Store) tables() []table {
-	return []table{s.Instances, s.Volumes, s.Networks, s.Groups, s.Services}
+	return []table{s.Instances, s.Volumes, s.Networks, s.Groups, s.Services, s.Types}
 }
 
 // Close makes the last writes durable and releases the backend.

@@ -108,6 +108,9 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	return e, nil
 }
 
+// Groups are the cgroups of the instances, for who changes limits on the way.
+func (e *Engine) Groups() *cgroup.Root { return e.cgroups }
+
 // Close ends what the engine does. Instances go on.
 func (e *Engine) Close() error {
 	e.stop()

@@ -1,0 +1,37 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/api"
+)
+
+func resizeCommand(a *App) *cobra.Command {
+	var kind, credits string
+	cmd := &cobra.Command{
+		Use:   "resize --type TYPE [flags] INSTANCE...",
+		Short: "Give instances another type while they run",
+		Long: "Give instances another type. A running instance changes at once; one that does not run has the new type from its\n" +
+			"next start. Less memory than the instance uses is refused.",
+		Example:           "  virga resize --type burst.medium web\n  virga resize --type burst.small --credits unlimited web db",
+		Args:              arguments(1, -1),
+		ValidArgsFunction: a.completeInstances(anyPhase, -1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if kind == "" {
+				return api.Invalid("type", "--type is missing").WithHint("virga type ls lists the types there are")
+			}
+			return each(args, func(id string) error {
+				r := api.ResizeRequest{Type: kind, CreditMode: api.CreditMode(credits)}
+				if err := a.api().Resize(cmd.Context(), id, r); err != nil {
+					return err
+				}
+				fmt.Fprintln(a.Out, id)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&kind, "type", "", "instance `type`")
+	cmd.Flags().StringVar(&credits, "credits", "", "what a burst type does without credits: standard, unlimited (default the type's)")
+	return cmd
+}

@@ -1,0 +1,33 @@
+package daemon
+
+import (
+	"os"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/config"
+	"github.com/virga-cloud/virga/internal/control"
+	"github.com/virga-cloud/virga/internal/control/catalogue"
+	"github.com/virga-cloud/virga/internal/linux/host"
+)
+
+// loadTypes reads the operator's file of types, where there is one.
+func loadTypes(path string) ([]api.InstanceType, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, api.Errorf(api.CodeInvalid, "file of types: %v", err).WithHint("name a file that exists with types-file, or leave it out")
+	}
+	defer f.Close()
+	types, err := catalogue.Parse(path, f)
+	for i := range types {
+		types[i].Origin = api.OriginFile
+	}
+	return types, err
+}
+
+// supply is what the node gives to instances.
+func supply(node string, has api.Capacity, c config.Config) control.Supply {
+	return control.Supply{Node: node, Capacity: has, Overcommit: c.Overcommit, ThreadsPerCore: host.ThreadsPerCore()}
+}

@@ -1,0 +1,268 @@
+package test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/virga-cloud/virga/api"
+)
+
+// group reads a group.
+func (d *Daemon) group(t *testing.T, name string) api.Group {
+	t.Helper()
+	var list []api.Group
+	if err := json.Unmarshal([]byte(d.Must(t, "group", "inspect", name)), &list); err != nil || len(list) != 1 {
+		t.Fatalf("inspect group %s: %v, %d of them", name, err, len(list))
+	}
+	return list[0]
+}
+
+// members are the instances of a group that are not on their way out.
+func (d *Daemon) members(t *testing.T, name string) (list []api.Instance) {
+	t.Helper()
+	var all []api.Instance
+	if err := json.Unmarshal([]byte(d.Must(t, "ps", "-a", "--json", "--filter", "group="+name)), &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range all {
+		if in.Desired.State == api.DesiredRunning && !in.Desired.Remove {
+			list = append(list, in)
+		}
+	}
+	return list
+}
+
+// noGroup sees to it that a group is gone when the test ends, before the
+// daemon is looked at: else it would replace what is removed.
+func (d *Daemon) noGroup(t *testing.T, name string) {
+	t.Cleanup(func() {
+		if !d.alive() {
+			d.Restart(t)
+		}
+		d.CLI("group", "rm", "-f", "-v", name)
+	})
+}
+
+func pids(list []api.Instance) map[int]bool {
+	found := map[int]bool{}
+	for _, in := range list {
+		found[in.Status.PID] = true
+	}
+	return found
+}
+
+// A group makes its instances, replaces what ends, scales, and leaves nothing.
+func TestGroupHealsAndScales(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	d.noGroup(t, "web")
+	d.Must(t, "group", "create", "web", "--replicas", "3", "--image", image, "--stop-timeout", "0", "--wait", "--", "sleep", "1000")
+	first := d.members(t, "web")
+	if len(first) != 3 {
+		t.Fatalf("%d instances, want 3", len(first))
+	}
+	contains(t, d.Must(t, "ps"), "web-")
+	contains(t, d.Must(t, "group", "ls"), "3/3")
+
+	victim := first[0]
+	killProcess(t, victim.Status.PID)
+	eventually(t, "another instance in the place of the killed one", func() (bool, string) {
+		g, now := d.group(t, "web"), d.members(t, "web")
+		replaced := len(now) == 3 && g.Status.Phase == api.GroupSteady
+		for _, in := range now {
+			replaced = replaced && in.ID != victim.ID
+		}
+		return replaced, fmt.Sprintf("%+v", g.Status)
+	})
+	contains(t, d.Must(t, "group", "history", "web"), victim.Name+": it ended")
+	contains(t, d.Must(t, "events", "--filter", "type=group"), victim.Name)
+
+	d.Must(t, "group", "scale", "web", "5", "--wait")
+	if n := len(d.members(t, "web")); n != 5 {
+		t.Errorf("%d instances after scaling to 5", n)
+	}
+	contains(t, d.Must(t, "group", "history", "web"), "3 → 5")
+	keep := d.members(t, "web")[4].Name
+	for _, in := range d.members(t, "web") {
+		d.Must(t, "group", "protect", "--off", in.Name)
+	}
+	d.Must(t, "group", "protect", keep)
+	d.Must(t, "group", "scale", "web", "1", "--wait")
+	if left := d.members(t, "web"); len(left) != 1 || left[0].Name != keep {
+		t.Errorf("the protected %s is not what is left: %d instances", keep, len(left))
+	}
+
+	d.Must(t, "group", "rm", "web")
+	equal(t, "instances after the group", d.Must(t, "ps", "-aq"), "")
+	equal(t, "groups", d.Must(t, "group", "ls", "-q"), "")
+}
+
+// A new template replaces every instance and never leaves fewer than desired
+// in service; a broken one backs off and leaves the old ones alone.
+func TestGroupRolls(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	d.noGroup(t, "web")
+	d.Must(t, "group", "create", "web", "--replicas", "3", "--image", image, "-e", "V=1", "--stop-timeout", "0", "--wait", "--", "sleep", "1000")
+	before := pids(d.members(t, "web"))
+
+	d.Must(t, "group", "update", "web", "-e", "V=2")
+	least := 3
+	eventually(t, "the roll ends", func() (bool, string) {
+		g := d.group(t, "web")
+		running := 0
+		for _, in := range d.members(t, "web") {
+			if in.Status.Phase == api.PhaseRunning {
+				running++
+			}
+		}
+		least = min(least, running)
+		return g.Status.Phase == api.GroupSteady && g.Status.Current == 3, fmt.Sprintf("%+v", g.Status)
+	})
+	if least < 3 {
+		t.Errorf("only %d in service during the roll", least)
+	}
+	for _, in := range d.members(t, "web") {
+		if before[in.Status.PID] || in.GroupRevision != 2 {
+			t.Errorf("%s is of revision %d, process %d", in.Name, in.GroupRevision, in.Status.PID)
+		}
+		equal(t, "V in "+in.Name, d.Must(t, "exec", in.Name, "sh", "-c", "echo $V"), "2")
+	}
+
+	good := pids(d.members(t, "web"))
+	d.Must(t, "group", "update", "web", "--", "false")
+	eventually(t, "the group says that it fails", func() (bool, string) {
+		g := d.group(t, "web")
+		return g.Status.Phase == api.GroupFailing, fmt.Sprintf("%+v", g.Status)
+	})
+	contains(t, d.Refused(t, "group", "rollout", "status", "web"), "failing")
+	still := 0
+	for pid := range pids(d.members(t, "web")) {
+		if good[pid] {
+			still++
+		}
+	}
+	if still != 3 {
+		t.Errorf("%d of 3 old instances outlived a broken template", still)
+	}
+	d.Must(t, "group", "rollout", "undo", "web", "--wait")
+	for pid := range pids(d.members(t, "web")) {
+		if !good[pid] {
+			t.Errorf("going back replaced an instance of the right revision")
+		}
+	}
+	equal(t, "V", d.Must(t, "group", "inspect", "-f", "{{index .Spec.Template.Env 0}}", "web"), "V=2")
+}
+
+// A roll whose instances fail returns by itself when that is asked for.
+func TestGroupRollsBack(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	d.noGroup(t, "web")
+	d.Must(t, "group", "create", "web", "--replicas", "2", "--rollback", "2", "--image", image, "--stop-timeout", "0", "--wait", "--", "sleep", "1000")
+	good := pids(d.members(t, "web"))
+	d.Must(t, "group", "update", "web", "--", "sh", "-c", "exit 3")
+	eventually(t, "the group has gone back", func() (bool, string) {
+		g := d.group(t, "web")
+		return g.Status.RolledBack == 2 && g.Status.Phase == api.GroupSteady, fmt.Sprintf("%+v", g.Status)
+	})
+	for pid := range pids(d.members(t, "web")) {
+		if !good[pid] {
+			t.Error("an instance that served was replaced")
+		}
+	}
+	contains(t, d.Must(t, "group", "history", "web"), "rolled back to revision 1")
+	contains(t, d.Refused(t, "group", "rollout", "status", "web"), "revision 2 was given up")
+}
+
+// An unhealthy instance is replaced.
+func TestGroupReplacesTheUnhealthy(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	d.noGroup(t, "web")
+	d.Must(t, "group", "create", "web", "--replicas", "2", "--image", image, "--stop-timeout", "0", "--wait",
+		"--health-cmd", "test ! -e /tmp/ill", "--health-interval", "200ms", "--health-retries", "2", "--", "sleep", "1000")
+	ill := d.members(t, "web")[0]
+	if ill.Status.Health == nil || ill.Status.Health.State != api.HealthHealthy {
+		t.Errorf("the group was steady before %s was healthy", ill.Name)
+	}
+	d.Must(t, "exec", ill.Name, "touch", "/tmp/ill")
+	eventually(t, "the ill one is replaced", func() (bool, string) {
+		now := d.members(t, "web")
+		for _, in := range now {
+			if in.ID == ill.ID {
+				return false, in.Name
+			}
+		}
+		return len(now) == 2, fmt.Sprint(len(now))
+	})
+	contains(t, d.Must(t, "group", "history", "web"), ill.Name+": it is unhealthy")
+}
+
+// The instances of a stateful group keep their names and volumes.
+func TestStatefulGroup(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	d.noGroup(t, "db")
+	d.Must(t, "group", "create", "db", "--stateful", "--replicas", "2", "--image", image, "--stop-timeout", "0", "--wait",
+		"--mount", "type=volume,source=data,target=/data,claim", "--", "sleep", "1000")
+	d.Must(t, "exec", "db-1", "sh", "-c", "echo mine > /data/file")
+	old := d.Inspect(t, "db-1")
+	killProcess(t, old.Status.PID)
+	eventually(t, "db-1 is there again", func() (bool, string) {
+		in, problem := d.inspect("db-1")
+		return problem == "" && in.ID != old.ID && in.Status.Phase == api.PhaseRunning, problem + string(in.Status.Phase)
+	})
+	equal(t, "its file", d.Must(t, "exec", "db-1", "cat", "/data/file"), "mine")
+	equal(t, "volumes", d.Must(t, "volume", "ls", "-q"), "data-db-0\ndata-db-1")
+	d.Must(t, "group", "rm", "-v", "db")
+	equal(t, "volumes after the group", d.Must(t, "volume", "ls", "-q"), "")
+}
+
+// A roll goes on where it was when the daemon is killed in the middle of it.
+func TestGroupRollSurvivesTheDaemon(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	d.noGroup(t, "web")
+	d.Must(t, "group", "create", "web", "--replicas", "4", "--image", image, "-e", "V=1", "--stop-timeout", "0", "--wait", "--", "sleep", "1000")
+	d.Must(t, "group", "update", "web", "-e", "V=2")
+	for range 3 {
+		d.Kill9(t)
+		d.Restart(t)
+		if n := len(d.members(t, "web")); n > 5 {
+			t.Errorf("%d instances, more than desired and surge", n)
+		}
+	}
+	eventually(t, "the roll ends", func() (bool, string) {
+		g := d.group(t, "web")
+		return g.Status.Phase == api.GroupSteady && g.Status.Current == 4, fmt.Sprintf("%+v", g.Status)
+	})
+	for _, in := range d.members(t, "web") {
+		if in.GroupRevision != 2 {
+			t.Errorf("%s is of revision %d", in.Name, in.GroupRevision)
+		}
+	}
+}
+
+// What makes no sense is refused with a hint.
+func TestGroupBadInput(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	for _, args := range [][]string{
+		{"create", "web"},
+		{"create", "web", "--image", image, "--min", "3", "--max", "2"},
+		{"create", "web", "--image", image, "--replicas", "5", "--max", "2"},
+		{"create", "Web!", "--image", image},
+		{"create", "web", "--image", image, "--replicas", "2", "-p", "8080:80"},
+		{"create", "web", "--image", "no-such-image", "--pull", "never"},
+		{"scale", "nobody", "3"},
+		{"rm", "nobody"},
+	} {
+		d.Refused(t, append([]string{"group"}, args...)...)
+	}
+	if out := d.Must(t, "group", "ls", "-q"); strings.TrimSpace(out) != "" {
+		t.Errorf("groups were made: %s", out)
+	}
+}
