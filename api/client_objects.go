@@ -70,6 +70,16 @@ func (c *Client) RemoveNetwork(ctx context.Context, name string) error {
 	return c.call(ctx, "DELETE", "/networks/"+esc(name), nil, nil, nil)
 }
 
+// ConnectNetwork attaches an instance to a network.
+func (c *Client) ConnectNetwork(ctx context.Context, name string, r ConnectRequest) error {
+	return c.call(ctx, "POST", "/networks/"+esc(name)+"/connect", nil, r, nil)
+}
+
+// DisconnectNetwork detaches an instance from a network.
+func (c *Client) DisconnectNetwork(ctx context.Context, name string, r DisconnectRequest) error {
+	return c.call(ctx, "POST", "/networks/"+esc(name)+"/disconnect", nil, r, nil)
+}
+
 // PruneNetworks removes the networks that no instance uses.
 func (c *Client) PruneNetworks(ctx context.Context) (PruneReport, error) {
 	var r PruneReport

@@ -26,6 +26,21 @@ type NetworkSpec struct {
 	MTU      int  `json:"mtu,omitempty" minimum:"0" maximum:"65535" doc:"Bytes; default 1500"`
 }
 
+// ConnectRequest attaches an instance to a network. A running one has the
+// interface when the call returns, and after every restart.
+type ConnectRequest struct {
+	Instance string   `json:"instance" doc:"Id or name"`
+	Address  string   `json:"address,omitempty" doc:"Static IPv4 address"`
+	Address6 string   `json:"address6,omitempty" doc:"Static IPv6 address"`
+	MAC      string   `json:"mac,omitempty"`
+	Aliases  []string `json:"aliases,omitempty" doc:"Further names on this network"`
+}
+
+// DisconnectRequest detaches an instance from a network.
+type DisconnectRequest struct {
+	Instance string `json:"instance" doc:"Id or name"`
+}
+
 // NetworkRequest asks for a network.
 type NetworkRequest struct {
 	Name   string            `json:"name"`

@@ -16,7 +16,7 @@ func networkCommand(a *App) *cobra.Command {
 		Args:    noCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(networkCreateCommand(a), networkListCommand(a), networkRemoveCommand(a), networkPruneCommand(a),
+	cmd.AddCommand(networkCreateCommand(a), networkListCommand(a), networkRemoveCommand(a), networkPruneCommand(a), networkConnectCommand(a), networkDisconnectCommand(a),
 		inspectOf(a, "network", "  virga network inspect default\n  virga network inspect --format '{{.Spec.Subnet}}' default", a.completeNetworks,
 			func(cmd *cobra.Command, n string) (api.Network, error) { return a.api().Network(cmd.Context(), n) }))
 	return cmd

@@ -5,24 +5,25 @@ import (
 	"net/netip"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control/store"
 )
 
 // checkNetworks refuses attachments to networks that do not exist, and
 // addresses that are not theirs.
 func (a *Admission) checkNetworks(project string, s *api.InstanceSpec) error {
 	for i, at := range s.Networks {
-		if err := a.checkAttachment(fmt.Sprintf("spec.networks[%d]", i), project, at); err != nil {
+		if err := checkAttachment(a.Store, fmt.Sprintf("spec.networks[%d]", i), project, at); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *Admission) checkAttachment(field, project string, at api.Attachment) error {
+func checkAttachment(st *store.Store, field, project string, at api.Attachment) error {
 	if at.Network == api.NetworkHost || at.Network == api.NetworkNone {
 		return nil
 	}
-	n, err := FindNetwork(a.Store, project, at.Network)
+	n, err := FindNetwork(st, project, at.Network)
 	if err == nil && n.Name != at.Network {
 		err = api.Errorf(api.CodeNotFound, "no network %q", at.Network) // an id: the spec has names
 	}

@@ -72,7 +72,7 @@ func (f *Fabric) portsOf(r Request, have []api.AddressOn) ([]port, error) {
 		if s == nil || !s.free.holds(a.Address) {
 			continue
 		}
-		p := port{segment: s, addr: a.Address, addr6: a.Address6}
+		p := port{segment: s, addr: a.Address, addr6: a.Address6, index: len(out), mac: insideMAC(a.Address)}
 		for _, l := range links {
 			if l.Master == s.index && l.Alias == r.Instance {
 				p.link = l.Name
@@ -118,7 +118,7 @@ func (f *Fabric) portsOfProcess(pid int, links []link.Link) ([]port, error) {
 		for _, s := range f.segments {
 			for _, a := range addrs {
 				if s.index == outer.Master && s.free.holds(a.Addr()) {
-					out = append(out, port{segment: s, addr: a.Addr(), addr6: s.found6(addrs), link: outer.Name})
+					out = append(out, port{segment: s, addr: a.Addr(), addr6: s.found6(addrs), link: outer.Name, index: interfaceIndex(l.Name), mac: l.MAC})
 				}
 			}
 		}

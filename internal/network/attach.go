@@ -108,7 +108,7 @@ func (f *Fabric) attach(r Request) (*Attachment, error) {
 	}
 	f.labels.set(r.Instance, p.ports)
 	f.remember(r, p, published)
-	a := &Attachment{Sandbox: p.sandbox(), Addresses: p.addresses(wants)}
+	a := &Attachment{Sandbox: p.sandbox(), Addresses: addressesOn(p.ports)}
 	for _, b := range published {
 		if !b.twin {
 			a.Ports = append(a.Ports, b.port)
@@ -310,28 +310,6 @@ func (f *Fabric) drop(p *place) error {
 
 func (p *place) sandbox() engine.Sandbox {
 	return engine.Sandbox{UserNS: p.User, NetNS: p.Net, IDs: p.ids}
-}
-
-func (p *place) addresses(wants []want) []api.AddressOn {
-	var out []api.AddressOn
-	for i, q := range p.ports {
-		mac := insideMAC(q.addr)
-		if wants[i].mac != nil {
-			mac = wants[i].mac
-		}
-		a := api.AddressOn{Network: q.segment.name, Address: q.addr, Prefix: q.segment.subnet.Bits(), MAC: mac.String()}
-		if !q.segment.spec.Internal {
-			a.Gateway = q.segment.gateway
-		}
-		if q.addr6.IsValid() {
-			a.Address6, a.Prefix6 = q.addr6, q.segment.subnet6.Bits()
-			if !q.segment.spec.Internal {
-				a.Gateway6 = q.segment.gateway6
-			}
-		}
-		out = append(out, a)
-	}
-	return out
 }
 
 // sysctls sets what an instance asked for.

@@ -103,12 +103,12 @@ func baseSysctls(ipv6 bool) error {
 	return nil
 }
 
-// bridgeIPv6 lets a bridge have the addresses it is given, at once.
-func bridgeIPv6(bridge string) error {
+// linkIPv6 lets a link have the addresses it is given, at once.
+func linkIPv6(name string) error {
 	return errors.Join(
-		setSysctl("net.ipv6.conf."+bridge+".disable_ipv6", "0"),
-		setSysctl("net.ipv6.conf."+bridge+".accept_ra", "0"),
-		setSysctl("net.ipv6.conf."+bridge+".accept_dad", "0"),
+		setSysctl("net.ipv6.conf."+name+".accept_ra", "0"),
+		setSysctl("net.ipv6.conf."+name+".accept_dad", "0"),
+		setSysctl("net.ipv6.conf."+name+".disable_ipv6", "0"),
 	)
 }
 

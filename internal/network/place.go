@@ -3,8 +3,10 @@ package network
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/virga-cloud/virga/internal/linux/link"
 	"github.com/virga-cloud/virga/internal/linux/namespace"
@@ -23,14 +25,16 @@ type port struct {
 	addr    netip.Addr
 	addr6   netip.Addr // invalid where there is no IPv6
 	link    string     // name of the node's end
+	index   int        // of the interface inside: 0 for eth0
+	mac     net.HardwareAddr
 }
 
 // want is what a place is to have of one network.
 type want struct {
 	segment *segment
 	addr    netip.Addr
-	addr6   netip.Addr // invalid: the one that goes with addr
-	mac     []byte     // nil: the one that goes with addr
+	addr6   netip.Addr       // invalid: the one that goes with addr
+	mac     net.HardwareAddr // nil: the one that goes with addr
 }
 
 // newPlace makes a place; the addresses in wants are taken already and stay
@@ -107,7 +111,7 @@ func (f *Fabric) plug(p *place, inside *link.Conn, i int, w want) ([]link.Reques
 	if err := f.conn.Do(link.AddVeth(v), link.SetPort(v.Name, true, w.segment.spec.Isolated)); err != nil {
 		return nil, err
 	}
-	q := port{segment: w.segment, addr: w.addr, addr6: w.addr6, link: v.Name}
+	q := port{segment: w.segment, addr: w.addr, addr6: w.addr6, link: v.Name, index: i, mac: mac}
 	if !q.addr6.IsValid() {
 		q.addr6 = w.segment.addr6(w.addr)
 	}
@@ -138,7 +142,7 @@ func (f *Fabric) readdress(p *place, addr netip.Addr) error {
 		return err
 	}
 	old, now := p.ports[0], p.ports[0]
-	now.addr, now.addr6 = addr, now.segment.addr6(addr)
+	now.addr, now.addr6, now.mac = addr, now.segment.addr6(addr), insideMAC(addr)
 	reqs := append(old.unaddress(l.Index), now.address(l.Index, 0)...)
 	// Last, so that the new owner is announced.
 	reqs = append(reqs, link.SetMAC(l.Index, insideMAC(addr)))
@@ -157,3 +161,9 @@ func (f *Fabric) discard(p *place) error {
 }
 
 func interfaceName(i int) string { return "eth" + strconv.Itoa(i) }
+
+// interfaceIndex undoes interfaceName.
+func interfaceIndex(name string) int {
+	i, _ := strconv.Atoi(strings.TrimPrefix(name, "eth"))
+	return i
+}

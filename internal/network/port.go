@@ -3,6 +3,7 @@ package network
 import (
 	"net/netip"
 
+	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/linux/link"
 )
 
@@ -41,4 +42,20 @@ func (q port) addrs() []netip.Addr {
 		return []netip.Addr{q.addr}
 	}
 	return []netip.Addr{q.addr, q.addr6}
+}
+
+// addressesOn is what an instance's status says of its ports.
+func addressesOn(ports []port) []api.AddressOn {
+	var out []api.AddressOn
+	for _, q := range ports {
+		a := api.AddressOn{Network: q.segment.name, Address: q.addr, Prefix: q.segment.subnet.Bits(), MAC: q.mac.String()}
+		if q.addr6.IsValid() {
+			a.Address6, a.Prefix6 = q.addr6, q.segment.subnet6.Bits()
+		}
+		if !q.segment.spec.Internal {
+			a.Gateway, a.Gateway6 = q.segment.gateway, q.segment.gateway6
+		}
+		out = append(out, a)
+	}
+	return out
 }

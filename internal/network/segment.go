@@ -111,7 +111,7 @@ func (s *segment) up(c *link.Conn) error {
 	s.index = l.Index
 	reqs := []link.Request{link.Up(l.Index), link.AddAddress(l.Index, s.gatewayPrefix())}
 	if s.subnet6.IsValid() {
-		if err := bridgeIPv6(s.bridge); err != nil {
+		if err := linkIPv6(s.bridge); err != nil {
 			return err
 		}
 		reqs = append(reqs, link.AddAddress(l.Index, s.gateway6Prefix()))

@@ -76,7 +76,8 @@ func (a *Agent) adoptLife(ctx context.Context, in *api.Instance, l engine.Life) 
 	}
 	w.mu.Lock()
 	w.life = l.Number
-	w.facts = facts{alive: l.Exit == nil, paused: l.Paused, asked: asked, exit: l.Exit, limited: l.Exit == nil}
+	w.facts = facts{alive: l.Exit == nil, paused: l.Paused, asked: asked, exit: l.Exit, limited: l.Exit == nil,
+		networks: connected(in), networked: l.Exit == nil}
 	w.mu.Unlock()
 	if l.Exit != nil {
 		return nil

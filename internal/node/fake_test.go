@@ -256,6 +256,10 @@ type fakeNetwork struct{ *machine }
 
 func (n fakeNetwork) Set(context.Context, []api.Network) error { return nil }
 
+func (n fakeNetwork) Reconnect(context.Context, network.Request) ([]api.AddressOn, error) {
+	return nil, nil
+}
+
 func (n fakeNetwork) Routes() ([]netip.Prefix, error) { return nil, nil }
 
 func (n fakeNetwork) Attach(_ context.Context, r network.Request) (*network.Attachment, error) {

@@ -30,7 +30,8 @@ func (a *Agent) start(ctx context.Context, w *worker, in *api.Instance) error {
 	w.life = max(w.life, in.Status.Starts) + 1
 	life := w.life
 	quick := w.facts.quick
-	w.facts = facts{quick: quick, asked: in.Desired.Life, limits: in.Limits(), claim: claim(in), limited: true}
+	w.facts = facts{quick: quick, asked: in.Desired.Life, limits: in.Limits(), claim: claim(in), limited: true,
+		networks: in.Spec.Networks, networked: true}
 	w.mu.Unlock()
 
 	asked := in.Desired.Life

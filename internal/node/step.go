@@ -1,6 +1,7 @@
 package node
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/virga-cloud/virga/api"
@@ -19,6 +20,7 @@ const (
 	actPause   action = "pause"   //
 	actUnpause action = "unpause" //
 	actUpdate  action = "update"  // change the limits of the running life
+	actConnect action = "connect" // change the networks of the running life
 	actSettle  action = "settle"  // record that the life has ended, then give back what it held
 	actRest    action = "rest"    // record that it will not start again
 	actRemove  action = "remove"  // give everything back and delete the object
@@ -41,7 +43,11 @@ type facts struct {
 	limits  api.Resources // what the running life has
 	claim   cpu.Claim     // likewise, of the node's CPUs
 	limited bool          // both are known
-	signal  string        // the image's stop signal, "" for none
+	// networks are what the running life is attached to, when networked says
+	// that they are known.
+	networks  []api.Attachment
+	networked bool
+	signal    string // the image's stop signal, "" for none
 }
 
 // decision is what step decided: what to do now, or when to look again.
@@ -78,6 +84,8 @@ func stepAlive(in *api.Instance, f facts, now time.Time) decision {
 		return decision{do: actUnpause}
 	case f.limited && (!sameLimits(f.limits, in.Limits()) || f.claim != claim(in)):
 		return decision{do: actUpdate}
+	case f.networked && !reflect.DeepEqual(f.networks, in.Spec.Networks):
+		return decision{do: actConnect}
 	}
 	return decision{}
 }

@@ -23,6 +23,7 @@ type worker struct {
 	life   int                // +checklocks:mu number of the newest life
 	done   int                // +checklocks:mu number of the newest life whose end is recorded
 	health context.CancelFunc // +checklocks:mu ends the health check, or nil
+	asking waiters            // +checklocks:mu who waits for Reconnect
 
 	failures int // actions that failed in a row; the busy goroutine's
 }
@@ -125,7 +126,10 @@ func (a *Agent) rest(w *worker, wake time.Time, gone bool) bool {
 // advance takes steps until one says to wait. gone says that the instance no
 // longer exists.
 func (a *Agent) advance(ctx context.Context, w *worker) (wake time.Time, gone bool) {
+	var asking waiters
+	defer func() { asking.answer(nil) }()
 	for a.events.Err() == nil {
+		asking = append(asking, w.askers()...) // before the object is read
 		in, err := a.Store.Instances.View(w.id)
 		if err == nil && in.Node != a.Name {
 			return time.Time{}, true
@@ -141,6 +145,10 @@ func (a *Agent) advance(ctx context.Context, w *worker) (wake time.Time, gone bo
 				return d.wake, false
 			}
 			err = a.perform(ctx, w, in, d.do)
+			if d.do == actConnect {
+				asking.answer(err)
+				asking, err = nil, nil // it is tried again when the spec changes
+			}
 		}
 		if err != nil {
 			w.failures++
@@ -165,6 +173,8 @@ func (a *Agent) perform(ctx context.Context, w *worker, in *api.Instance, do act
 		return a.pause(ctx, w, in, do == actPause)
 	case actUpdate:
 		return a.update(ctx, w, in)
+	case actConnect:
+		return a.reconnect(ctx, w, in)
 	case actSettle:
 		return a.settle(ctx, w, in)
 	case actRest:

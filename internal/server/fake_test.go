@@ -103,6 +103,8 @@ func (n *fakeNode) Info(context.Context) (api.Node, error) { return api.Node{Nam
 
 func (n *fakeNode) SetNetworks(context.Context) error { return nil }
 
+func (n *fakeNode) Reconnect(context.Context, string) error { return nil }
+
 func (n *fakeNode) Routes() ([]netip.Prefix, error) {
 	return []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, nil
 }

@@ -16,6 +16,8 @@ func (s *Server) networkRoutes() {
 	route(s, http.MethodPost, "/v1/networks", "Create a network", s.createNetwork)
 	route(s, http.MethodGet, "/v1/networks/{id}", "Inspect a network", s.inspectNetwork)
 	route(s, http.MethodDelete, "/v1/networks/{id}", "Remove a network that no instance uses", s.removeNetwork)
+	route(s, http.MethodPost, "/v1/networks/{id}/connect", "Attach an instance to a network", s.connectNetwork)
+	route(s, http.MethodPost, "/v1/networks/{id}/disconnect", "Detach an instance from a network", s.disconnectNetwork)
 	route(s, http.MethodPost, "/v1/networks/prune", "Remove networks that no instance uses", s.pruneNetworks)
 }
 

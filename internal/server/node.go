@@ -20,6 +20,9 @@ type Node interface {
 	// SetNetworks makes the node's networks those of the store, and returns
 	// when they are.
 	SetNetworks(ctx context.Context) error
+	// Reconnect returns when a running instance has the networks of its spec,
+	// or says why it cannot have them.
+	Reconnect(ctx context.Context, id string) error
 	// Routes are the destinations that the node reaches otherwise than by
 	// virga's networks.
 	Routes() ([]netip.Prefix, error)
