@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -125,6 +127,23 @@ func (a *Agent) stop() {
 	}
 	a.mu.Unlock()
 	a.wg.Wait()
+	a.forgetAll()
+}
+
+// forgetAll has the engine forget what ended shortly before the agent did.
+func (a *Agent) forgetAll() {
+	a.mu.Lock()
+	workers := slices.Collect(maps.Values(a.workers))
+	a.mu.Unlock()
+	for _, w := range workers {
+		if w.snapshot().held == 0 {
+			continue
+		}
+		// The next agent does what this one could not.
+		if err := a.forget(context.WithoutCancel(a.events), w); err != nil {
+			a.Log.Warn("forget an ended life", "instance", w.id, "error", err)
+		}
+	}
 }
 
 func (a *Agent) kickAll() {

@@ -235,6 +235,7 @@ func TestAutoRemove(t *testing.T) {
 		d.awaitPhase(t, "a", api.PhaseRunning)
 		d.engine.end("a", 0)
 		d.awaitGone(t, "a")
+		synctest.Wait() // what it held is given back after the object
 		if left := d.engine.leftovers(); left != "" {
 			t.Error(left)
 		}

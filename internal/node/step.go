@@ -22,6 +22,7 @@ const (
 	actUpdate  action = "update"  // change the limits of the running life
 	actConnect action = "connect" // change the networks of the running life
 	actSettle  action = "settle"  // record that the life has ended, then give back what it held
+	actForget  action = "forget"  // let the engine forget the life whose end is recorded
 	actRest    action = "rest"    // record that it will not start again
 	actRemove  action = "remove"  // give everything back and delete the object
 )
@@ -34,6 +35,9 @@ type facts struct {
 	paused bool
 	asked  int          // the Desired.Life that the running life was started for
 	exit   *engine.Exit // the life ended and that is not recorded yet
+
+	held     int       // number of the life whose end is recorded and that the engine still has; 0 is none
+	holdTill time.Time // when its end will have been stored along with other changes
 
 	stopSent  time.Time // zero: this life was not asked to stop
 	killSent  bool
@@ -69,7 +73,21 @@ func step(in *api.Instance, f facts, now time.Time) decision {
 	if f.alive {
 		return stepAlive(in, f, now)
 	}
-	return stepEnded(in, f, now)
+	return letGo(stepEnded(in, f, now), f, now)
+}
+
+// letGo has the engine forget the last life before the next one begins, or
+// when there is time. A removal sees to it itself.
+func letGo(d decision, f facts, now time.Time) decision {
+	switch {
+	case f.held == 0 || d.do == actRemove:
+		return d
+	case d.do != actNone || !now.Before(f.holdTill):
+		return decision{do: actForget}
+	case d.wake.IsZero() || f.holdTill.Before(d.wake):
+		d.wake = f.holdTill
+	}
+	return d
 }
 
 func stepAlive(in *api.Instance, f facts, now time.Time) decision {

@@ -63,8 +63,12 @@ func (a *Agent) update(ctx context.Context, w *worker, in *api.Instance) error {
 	return a.observe(in.ID, func(st *api.InstanceStatus) { st.Warnings = append(st.Warnings, warning) })
 }
 
-// settle records the end of a life durably, and only then lets the engine
-// forget it.
+// holdExit is how long the engine keeps a life whose end is recorded: by then
+// the record has been stored, or the instance is gone.
+const holdExit = 50 * time.Millisecond
+
+// settle records the end of a life. Who waits for it sees it at once; until it
+// is stored, the engine remembers.
 func (a *Agent) settle(ctx context.Context, w *worker, in *api.Instance) error {
 	f := w.snapshot()
 	life := max(in.Status.Starts, 1)
@@ -78,14 +82,14 @@ func (a *Agent) settle(ctx context.Context, w *worker, in *api.Instance) error {
 			return fmt.Errorf("kill what is left of %s: %w", in.ID, err)
 		}
 	}
-	now, err := a.recordExit(ctx, in, f, exit)
+	if err := a.Store.Instances.Observe(in.ID, func(o *api.Instance) { o.Status = settled(o, f, exit) }); err != nil {
+		return err
+	}
+	now, err := a.Store.Instances.View(in.ID)
 	if err != nil {
 		return err
 	}
 	a.rested(in.ID, now.Status.Phase) // while the last reading can be taken
-	if err := a.Engine.Forget(ctx, in.ID, exit.Life); err != nil {
-		return err
-	}
 	if now.Status.Phase != api.PhaseRestarting {
 		if err := a.Network.Detach(ctx, in.ID); err != nil {
 			return err
@@ -93,32 +97,31 @@ func (a *Agent) settle(ctx context.Context, w *worker, in *api.Instance) error {
 	}
 	w.mu.Lock()
 	w.done = max(w.done, exit.Life)
-	w.facts = facts{quick: quickAfter(f.quick, now.Status.Started, exit.Time), signal: f.signal}
+	w.facts = facts{
+		quick: quickAfter(f.quick, now.Status.Started, exit.Time), signal: f.signal,
+		held: exit.Life, holdTill: time.Now().Add(holdExit),
+	}
 	w.mu.Unlock()
 	attrs := map[string]string{"exitCode": strconv.Itoa(exit.Code)}
 	if exit.OOMKilled {
-		a.record(&now, "oom", "a process was killed because of the memory limit", maps.Clone(attrs))
+		a.record(now, "oom", "a process was killed because of the memory limit", maps.Clone(attrs))
 	}
-	a.record(&now, "die", now.Status.Reason, attrs)
+	a.record(now, "die", now.Status.Reason, attrs)
 	return nil
 }
 
-// recordExit stores the end of a life. Of an instance that is removed now the
-// end need not be on disk: until it is deleted, the engine remembers.
-func (a *Agent) recordExit(ctx context.Context, in *api.Instance, f facts, exit engine.Exit) (api.Instance, error) {
-	next := settled(in, f, exit)
-	if !in.Desired.Remove && !(in.Spec.AutoRemove && next.Phase == api.PhaseStopped) {
-		return a.persist(ctx, in.ID, func(o *api.Instance) { o.Status = settled(o, f, exit) })
+// forget lets the engine forget the life whose end is recorded, once that is
+// on disk.
+func (a *Agent) forget(ctx context.Context, w *worker) error {
+	life := w.snapshot().held
+	if err := a.Store.Instances.Flush(ctx, w.id); err != nil && api.CodeOf(err) != api.CodeNotFound {
+		return err
 	}
-	err := a.Store.Instances.Observe(in.ID, func(o *api.Instance) { o.Status = settled(o, f, exit) })
-	if err != nil {
-		return *in, err
+	if err := a.Engine.Forget(ctx, w.id, life); err != nil {
+		return err
 	}
-	now, err := a.Store.Instances.View(in.ID)
-	if err != nil {
-		return *in, err
-	}
-	return *now, nil
+	w.set(func(f *facts) { f.held = 0 })
+	return nil
 }
 
 // restNow ends the wait for a restart.
@@ -134,18 +137,33 @@ func (a *Agent) restNow(ctx context.Context, w *worker, in *api.Instance) error 
 	return err
 }
 
-// remove gives back all that the instance holds, then deletes the object: a
-// crash in between leaves an object that is removed again.
+// remove deletes the object, and then gives back what else the instance held:
+// who waits for the removal waits for the disk only. What a crash in between
+// leaves has no owner any more and is collected.
 func (a *Agent) remove(ctx context.Context, w *worker, in *api.Instance) error {
 	w.stopHealth()
-	if err := a.discard(ctx, in.ID, in.Status.Starts); err != nil {
+	a.CPU.Forget(in.ID)
+	if err := a.Network.Detach(ctx, in.ID); err != nil {
 		return err
 	}
 	if err := a.removeVolumes(ctx, in); err != nil {
 		return err
 	}
+	if err := a.Store.Instances.Delete(ctx, in.ID); err != nil {
+		return err
+	}
 	a.record(in, "remove", "", nil)
-	return a.Store.Instances.Delete(ctx, in.ID)
+	life := in.Status.Starts
+	w.mu.Lock()
+	if w.facts.held == 0 && w.done >= life {
+		life = 0 // the engine has forgotten it
+	}
+	w.life, w.facts = 0, facts{}
+	w.mu.Unlock()
+	if err := a.discard(ctx, in.ID, life); err != nil {
+		a.Log.Error("give back what a removed instance held", "instance", in.ID, "error", err)
+	}
+	return nil
 }
 
 // discard takes away everything of an instance that does not run.

@@ -177,6 +177,8 @@ func (a *Agent) perform(ctx context.Context, w *worker, in *api.Instance, do act
 		return a.reconnect(ctx, w, in)
 	case actSettle:
 		return a.settle(ctx, w, in)
+	case actForget:
+		return a.forget(ctx, w)
 	case actRest:
 		return a.restNow(ctx, w, in)
 	case actRemove:

@@ -92,28 +92,48 @@ func (s *Server) removeInstance(ctx context.Context, r *removeInstance) (*none, 
 	if err != nil {
 		return nil, err
 	}
-	in2, err := s.Store.Instances.Update(ctx, in.ID, func(i *api.Instance) error {
-		if !r.Force && !i.Desired.Remove && !i.Status.Phase.Ended() {
-			return api.Errorf(api.CodeConflict, "instance %s is %s", i.Name, i.Status.Phase).
-				WithHint("stop it first: virga stop %s; or use force", i.Name)
-		}
-		i.Desired.State = api.DesiredStopped
-		i.Desired.Remove = true
-		return nil
-	})
+	in, err = s.desireRemoval(ctx, in, r.Force)
 	if api.CodeOf(err) == api.CodeNotFound {
 		return &none{}, nil // someone else's removal
 	}
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.Store.Instances.Await(ctx, in2.ID, func(*api.Instance) bool { return false }); api.CodeOf(err) != api.CodeNotFound {
+	if _, err := s.Store.Instances.Await(ctx, in.ID, func(*api.Instance) bool { return false }); api.CodeOf(err) != api.CodeNotFound {
 		return nil, err
 	}
 	if r.Volumes {
-		return &none{}, s.removeAnonymous(ctx, &in2)
+		return &none{}, s.removeAnonymous(ctx, in)
 	}
 	return &none{}, nil
+}
+
+// desireRemoval asks the node to remove an instance. Of one that has ended and
+// has no volumes the object goes first, so that its deletion is the only thing
+// that must reach the disk.
+func (s *Server) desireRemoval(ctx context.Context, in *api.Instance, force bool) (*api.Instance, error) {
+	desire := func(i *api.Instance) error {
+		if !force && !i.Desired.Remove && !i.Status.Phase.Ended() {
+			return api.Errorf(api.CodeConflict, "instance %s is %s", i.Name, i.Status.Phase).
+				WithHint("stop it first: virga stop %s; or use force", i.Name)
+		}
+		i.Desired.State, i.Desired.Remove = api.DesiredStopped, true
+		return nil
+	}
+	if !in.Status.Phase.Ended() || len(in.Status.Volumes) > 0 {
+		now, err := s.Store.Instances.Update(ctx, in.ID, desire)
+		return &now, err
+	}
+	// A refusal changes nothing; the object then tells.
+	if err := s.Store.Instances.Observe(in.ID, func(i *api.Instance) { _ = desire(i) }); err != nil {
+		return in, err
+	}
+	now, err := s.Store.Instances.View(in.ID)
+	if err == nil && !now.Desired.Remove {
+		refused := *now
+		err = desire(&refused)
+	}
+	return in, err
 }
 
 type renameInstance struct {
