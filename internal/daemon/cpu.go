@@ -3,24 +3,23 @@ package daemon
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 
 	"github.com/virga-cloud/virga/internal/cpu"
 	"github.com/virga-cloud/virga/internal/engine/container"
 )
 
-// reserveCPUs always stay shared: the system's and virga's own.
-const reserveCPUs = 1
-
-// newCPU makes the controller of the CPUs; changed tells of instances that have
+// newCPU makes the controller of the CPUs, of which at least reserve always
+// stay shared: the system's and virga's own. changed tells of instances that have
 // others than they were given.
-func newCPU(dir string, e *container.Engine, changed func(instance, message string), log *slog.Logger) (*cpu.Controller, error) {
+func newCPU(dir string, reserve float64, e *container.Engine, changed func(instance, message string), log *slog.Logger) (*cpu.Controller, error) {
 	now, err := cpu.Clock()
 	if err != nil {
 		return nil, fmt.Errorf("read the clock: %w", err)
 	}
 	return cpu.New(cpu.Config{
-		Dir: dir, Groups: cpu.Cgroups{Root: e.Groups()}, Sys: os.DirFS(cpu.SysCPU), Reserve: reserveCPUs,
+		Dir: dir, Groups: cpu.Cgroups{Root: e.Groups()}, Sys: os.DirFS(cpu.SysCPU), Reserve: int(math.Ceil(reserve)),
 		Now: now, Changed: changed, Log: log,
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"github.com/virga-cloud/virga/internal/cpu"
 	"github.com/virga-cloud/virga/internal/image"
 	"github.com/virga-cloud/virga/internal/linux/probe"
+	"github.com/virga-cloud/virga/internal/metrics"
 	"github.com/virga-cloud/virga/internal/node"
 	"github.com/virga-cloud/virga/internal/server"
 	"github.com/virga-cloud/virga/internal/version"
@@ -34,13 +36,14 @@ type Daemon struct {
 	log    *slog.Logger
 	name   string // of the node
 
-	store  *store.Store
-	events *event.Log
-	images *image.Store
-	ground *ground
-	cpu    *cpu.Controller
-	node   *node.Agent
-	server *server.Server
+	store   *store.Store
+	events  *event.Log
+	images  *image.Store
+	ground  *ground
+	cpu     *cpu.Controller
+	node    *node.Agent
+	server  *server.Server
+	metrics http.Handler
 	// admission is what lets instances in, whoever asks for them.
 	admission *control.Admission
 
@@ -87,7 +90,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 	}
 	d.onClose(d.ground.close)
 	changed := func(id, message string) { d.node.CPUsChanged(id, message) }
-	if d.cpu, err = newCPU(d.dir("cpu"), d.ground.engine, changed, log); err != nil {
+	if d.cpu, err = newCPU(d.dir("cpu"), c.ReserveCPUs, d.ground.engine, changed, log); err != nil {
 		return nil, fmt.Errorf("set up the CPUs: %w", err)
 	}
 	d.onClose(d.cpu.Close)
@@ -111,9 +114,10 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 		Store: d.store, Node: d.name, Types: control.Types{Store: d.store, File: types}, Supply: supply(d.name, info.Capacity, c),
 		Images: d.images, Record: d.events.Append,
 	}
+	d.metrics = metrics.Handler(figures{d.node, d.cpu, d.store, d.admission}, log)
 	d.server = server.New(server.Config{
 		Store: d.store, Admission: d.admission, Node: d.node, NodeName: d.name, Images: d.images, Volumes: volumes, Events: d.events,
-		Version: version.Version, Log: log, Group: groupID(c.Group),
+		Version: version.Version, Log: log, Metrics: d.metrics, Group: groupID(c.Group),
 	})
 	return d, nil
 }
@@ -143,6 +147,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 		}
 	})
 	group.Go(func() error { return d.server.Serve(listener) })
+	if d.config.MetricsListen.IsValid() {
+		group.Go(func() error { return serveMetrics(ctx, d.config.MetricsListen.String(), d.metrics, d.log) })
+	}
 	group.Go(func() error {
 		controller.Run(ctx, d.log, d.controllers())
 		return nil

@@ -16,4 +16,7 @@ func (s *Server) routes() {
 	s.groupRoutes()
 	s.typeRoutes()
 	s.capacityRoutes()
+	if s.Metrics != nil {
+		s.mux.Handle("GET /metrics", s.Metrics)
+	}
 }

@@ -1,0 +1,56 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control"
+	"github.com/virga-cloud/virga/internal/control/store"
+	"github.com/virga-cloud/virga/internal/node"
+)
+
+// figures are what /metrics shows.
+type figures struct {
+	*node.Agent
+	cpu       node.CPU
+	store     *store.Store
+	admission *control.Admission
+}
+
+func (f figures) Capacity(ctx context.Context) (api.NodeCapacity, error) {
+	n, err := f.Info(ctx)
+	if err != nil {
+		return api.NodeCapacity{}, err
+	}
+	return f.admission.Capacity(n.Capacity.Used), nil
+}
+
+func (f figures) Instances() []*api.Instance { return f.store.Instances.Views() }
+
+func (f figures) Credits(id string) (api.CPUCredits, bool) { return f.cpu.Credits(id) }
+
+// serveMetrics answers scrapes on a loopback address until ctx ends.
+func serveMetrics(ctx context.Context, addr string, h http.Handler, log *slog.Logger) error {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return api.Errorf(api.CodeConflict, "metrics-listen: %v", err).WithHint("choose a free port, or leave the setting out")
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", h)
+	s := &http.Server{
+		Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	defer stop()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve metrics on %s: %w", addr, err)
+	}
+	return nil
+}
