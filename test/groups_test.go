@@ -266,3 +266,19 @@ func TestGroupBadInput(t *testing.T) {
 		t.Errorf("groups were made: %s", out)
 	}
 }
+
+// A load makes a group grow, and the history says why.
+func TestGroupFollowsItsLoad(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	d.noGroup(t, "work")
+	d.Must(t, "group", "create", "work", "--image", image, "--cpus", "0.1", "--stop-timeout", "0", "--wait", "--", "sh", "-c", "while :; do :; done")
+	d.Must(t, "group", "scale", "work", "--min", "1", "--max", "2", "--cpu", "20", "--warm-up", "1s", "--no-scale-in")
+	eventually(t, "the group has grown to its maximum", func() (bool, string) {
+		g := d.group(t, "work")
+		return g.Spec.Desired == 2 && g.Status.Ready == 2, fmt.Sprintf("%+v", g)
+	})
+	contains(t, d.Must(t, "group", "history", "work"), "1 → 2 because cpu ")
+	d.Must(t, "group", "scale", "work", "1", "--manual", "--wait")
+	d.Must(t, "group", "rm", "work")
+}

@@ -84,6 +84,18 @@ func (a *Admission) Create(ctx context.Context, c Creation) (*api.Instance, erro
 	return in, nil
 }
 
+// Check is what Create checks of a spec on this node, for who will make
+// instances of it later. It returns the image.
+func (a *Admission) Check(ctx context.Context, project string, s *api.InstanceSpec) (api.Image, error) {
+	if err := a.checkNetworks(project, s); err != nil {
+		return api.Image{}, err
+	}
+	if err := a.size(&api.Instance{Spec: *s}); err != nil {
+		return api.Image{}, err
+	}
+	return a.Resolve(ctx, s.Image)
+}
+
 // Resolve finds the image that an instance is to be made from.
 func (a *Admission) Resolve(ctx context.Context, name string) (api.Image, error) {
 	img, err := a.Images.Inspect(ctx, name)

@@ -68,7 +68,7 @@ func (s *Server) createGroup(ctx context.Context, r *createGroup) (*createdGroup
 	if err := control.ValidateGroup(r.Body.Name, &r.Body.Spec); err != nil {
 		return nil, err
 	}
-	img, err := s.Admission.Resolve(ctx, r.Body.Spec.Template.Image)
+	img, err := s.Admission.Check(ctx, r.Project, &r.Body.Spec.Template)
 	if err != nil {
 		return nil, err
 	}

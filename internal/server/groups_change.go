@@ -49,7 +49,7 @@ func (s *Server) updateGroup(ctx context.Context, r *updateGroup) (*body[*api.Gr
 	u := r.Body
 	image := ""
 	if u.Template != nil {
-		img, err := s.Admission.Resolve(ctx, u.Template.Image)
+		img, err := s.Admission.Check(ctx, r.Project, u.Template)
 		if err != nil {
 			return nil, err
 		}

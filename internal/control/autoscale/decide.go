@@ -8,10 +8,11 @@ import (
 	"github.com/virga-cloud/virga/api"
 )
 
-// Decision is how many instances there should be, and why that changed.
+// Decision is how many instances there should be, and why that changed. Min
+// and Max are the bounds from now on, which a schedule may have moved.
 type Decision struct {
-	Desired int
-	Reason  string // "" when nothing changes
+	Desired, Min, Max int
+	Reason            string // "" when nothing changes
 }
 
 const (
@@ -47,24 +48,25 @@ func Decide(s api.Scaling, desired, minimum, maximum int, sample Sample, m Memor
 	now := sample.Time
 	stabilization := orDefault(s.Stabilization, defaultStabilization)
 	m = m.with(sample, stabilization)
-	scheduled, m := m.schedule(s.Schedules, desired, now)
-	if m.bounds.min != nil {
-		minimum = *m.bounds.min
+	scheduled, moved, m := m.schedule(s.Schedules, desired, now)
+	if moved.min != nil {
+		minimum = *moved.min
 	}
-	if m.bounds.max != nil {
-		maximum = *m.bounds.max
+	if moved.max != nil {
+		maximum = *moved.max
 	}
+	decision := func(n int, reason string) Decision { return Decision{n, minimum, maximum, reason} }
 	clamp := func(n int) int { return max(minimum, min(n, maximum)) }
 	if scheduled.want != desired {
-		return Decision{clamp(scheduled.want), scheduled.reason}, m
+		return decision(clamp(scheduled.want), scheduled.reason), m
 	}
 	if c := clamp(desired); c != desired {
-		return Decision{c, fmt.Sprintf("%d → %d because the bounds are %d to %d", desired, c, minimum, maximum)}, m
+		return decision(c, fmt.Sprintf("%d → %d because the bounds are %d to %d", desired, c, minimum, maximum)), m
 	}
 
 	highest, ok := m.highest(s, desired, now)
 	if !ok {
-		return Decision{Desired: desired}, m
+		return decision(desired, ""), m
 	}
 	highest.want = clamp(highest.want)
 	m.wishes = append(m.wishes, recommendation{now, highest.want})
@@ -72,7 +74,7 @@ func Decide(s api.Scaling, desired, minimum, maximum int, sample Sample, m Memor
 	switch {
 	case highest.want > desired:
 		if now.Sub(m.lastOut) < orDefault(s.OutCooldown, defaultOutCooldown) {
-			return Decision{Desired: desired}, m
+			return decision(desired, ""), m
 		}
 		m.lastOut = now
 	case highest.want < desired:
@@ -83,14 +85,14 @@ func Decide(s api.Scaling, desired, minimum, maximum int, sample Sample, m Memor
 		seen := now.Sub(m.wishes[0].time)
 		quiet := now.Sub(m.lastIn) >= orDefault(s.InCooldown, defaultInCooldown) && now.Sub(m.lastOut) >= orDefault(s.InCooldown, defaultInCooldown)
 		if s.DisableScaleIn || held >= desired || sample.Warming > 0 || !quiet || seen < stabilization*9/10 {
-			return Decision{Desired: desired}, m
+			return decision(desired, ""), m
 		}
 		highest.want = held
 		m.lastIn = now
 	default:
-		return Decision{Desired: desired}, m
+		return decision(desired, ""), m
 	}
-	return Decision{highest.want, fmt.Sprintf("%d → %d because %s", desired, highest.want, highest.reason)}, m
+	return decision(highest.want, fmt.Sprintf("%d → %d because %s", desired, highest.want, highest.reason)), m
 }
 
 // highest is the largest wish of all policies: any may grow the group, all
@@ -120,16 +122,27 @@ func (m Memory) highest(s api.Scaling, desired int, now time.Time) (wish, bool) 
 func (m Memory) target(t api.TargetPolicy, desired int, now time.Time) (wish, bool) {
 	window := orDefault(t.Window, defaultWindow)
 	value, ok := m.average(t.Metric, now, window)
-	if !ok || t.Target <= 0 || desired == 0 {
+	queue := t.Metric == api.MetricQueue // is there without any instance too
+	if len(m.samples) == 0 || !ok || t.Target <= 0 || desired == 0 && !queue {
 		return wish{}, false
 	}
 	// What was measured is the load of those in service; those that warm up
 	// are capacity already.
-	ratio := value / t.Target
 	ready := m.samples[len(m.samples)-1].Ready
+	if queue {
+		// The work is the same however many share it: its average counts, not
+		// that of the shares while their number changed.
+		ready = max(ready, 1)
+		total, _ := m.averageOf(now, window, func(s Sample) (float64, bool) {
+			v, ok := s.Metrics[t.Metric]
+			return v * float64(max(s.Ready, 1)), ok
+		})
+		value = total / float64(ready)
+	}
 	if ready == 0 {
 		return wish{}, false
 	}
+	ratio := value / t.Target
 	want := int(math.Ceil(float64(ready)*ratio - 1e-9))
 	switch {
 	case ratio > 1+tolerance:

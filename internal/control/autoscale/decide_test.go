@@ -219,14 +219,14 @@ func TestSchedule(t *testing.T) {
 	six, two := 6, 2
 	s := api.Scaling{Schedules: []api.SchedulePolicy{{Cron: "0 8 * * *", Min: &six}, {Cron: "0 20 * * *", Min: &two, Desired: &two}}}
 	var m Memory
-	desired := 2
+	desired, lo, hi := 2, 1, 10
 	now := time.Date(2026, 1, 1, 7, 58, 0, 0, time.UTC)
 	at := map[int]int{}
 	for range 14 * 60 {
 		now = now.Add(time.Minute)
 		var d Decision
-		d, m = Decide(s, desired, 1, 10, Sample{Time: now}, m)
-		desired = d.Desired
+		d, m = Decide(s, desired, lo, hi, Sample{Time: now}, m)
+		desired, lo, hi = d.Desired, d.Min, d.Max
 		at[now.Hour()] = desired
 	}
 	if at[7] != 2 || at[8] != 6 || at[19] != 6 || at[20] != 2 {
@@ -242,5 +242,30 @@ func TestBoundsAreKept(t *testing.T) {
 	}
 	if f.desired != 5 {
 		t.Errorf("%d, want the maximum", f.desired)
+	}
+}
+
+// A queue is served from zero instances on, and by none when it is empty.
+func TestQueueFromZeroAndBack(t *testing.T) {
+	s := api.Scaling{Targets: []api.TargetPolicy{{Metric: api.MetricQueue, Target: 10}}, Stabilization: api.Duration(10 * time.Second), InCooldown: api.Duration(time.Second)}
+	var m Memory
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	desired := 0
+	run := func(seconds int, length float64) {
+		for range seconds {
+			now = now.Add(time.Second)
+			var d Decision
+			sample := Sample{Time: now, Ready: desired, Metrics: map[api.ScalingMetric]float64{api.MetricQueue: length / math.Max(float64(desired), 1)}}
+			d, m = Decide(s, desired, 0, 10, sample, m)
+			desired = d.Desired
+		}
+	}
+	run(10, 35)
+	if desired != 4 {
+		t.Fatalf("%d instances for 35 waiting at 10 each", desired)
+	}
+	run(60, 0)
+	if desired != 0 {
+		t.Fatalf("%d instances for an empty queue", desired)
 	}
 }

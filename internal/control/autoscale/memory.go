@@ -24,9 +24,9 @@ type Memory struct {
 	lastOut time.Time
 	lastIn  time.Time
 	fired   map[string]time.Time // last moment of each schedule
-	bounds  bounds               // set by a schedule
 }
 
+// bounds are what a schedule sets, nil where it leaves things as they are.
 type bounds struct{ min, max *int }
 
 type recommendation struct {
@@ -47,6 +47,13 @@ func (m Memory) with(s Sample, stabilization time.Duration) Memory {
 // average is the mean of a metric over the last window, and whether there are
 // measurements of all of it.
 func (m Memory) average(metric api.ScalingMetric, now time.Time, window time.Duration) (float64, bool) {
+	return m.averageOf(now, window, func(s Sample) (float64, bool) {
+		v, ok := s.Metrics[metric]
+		return v, ok
+	})
+}
+
+func (m Memory) averageOf(now time.Time, window time.Duration, of func(Sample) (float64, bool)) (float64, bool) {
 	sum, n, reaches := 0.0, 0, false
 	for _, s := range slices.Backward(m.samples) {
 		age := now.Sub(s.Time)
@@ -54,7 +61,7 @@ func (m Memory) average(metric api.ScalingMetric, now time.Time, window time.Dur
 			reaches = true
 			break
 		}
-		v, ok := s.Metrics[metric]
+		v, ok := of(s)
 		if !ok {
 			return 0, false
 		}

@@ -12,11 +12,11 @@ import (
 // schedule applies the schedules whose moment came since the last call. The
 // first call only notes the time: what was due before the group was watched is
 // not made up for.
-func (m Memory) schedule(policies []api.SchedulePolicy, desired int, now time.Time) (wish, Memory) {
-	w := wish{want: desired}
+func (m Memory) schedule(policies []api.SchedulePolicy, desired int, now time.Time) (w wish, moved bounds, next Memory) {
+	w = wish{want: desired}
 	if len(policies) == 0 {
-		m.fired, m.bounds = nil, bounds{}
-		return w, m
+		m.fired = nil
+		return w, moved, m
 	}
 	fired := maps.Clone(m.fired)
 	if fired == nil {
@@ -37,11 +37,16 @@ func (m Memory) schedule(policies []api.SchedulePolicy, desired int, now time.Ti
 			continue
 		}
 		fired[p.Cron] = now
-		m.bounds = bounds{p.Min, p.Max}
+		if p.Min != nil {
+			moved.min = p.Min
+		}
+		if p.Max != nil {
+			moved.max = p.Max
+		}
 		if p.Desired != nil {
 			w = wish{*p.Desired, fmt.Sprintf("%d → %d because of the schedule %q", desired, *p.Desired, p.Cron)}
 		}
 	}
 	m.fired = fired
-	return w, m
+	return w, moved, m
 }
