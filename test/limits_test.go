@@ -13,7 +13,7 @@ func TestMemoryLimitAndOOMKill(t *testing.T) {
 	d := Start(t)
 	image := d.Busybox(t)
 	id := d.Must(t, "run", "-d", "--name", "hungry", "--memory", "32m", image,
-		"sh", "-c", "head -c 200m /dev/zero | tail -c 190m > /dev/null; exec tail /dev/zero")
+		"dd", "if=/dev/zero", "of=/dev/null", "bs=200M", "count=1")
 	equal(t, "exit code", d.Must(t, "wait", id), "137")
 	in := d.WaitPhase(t, id, api.PhaseStopped)
 	if !in.Status.OOMKilled {

@@ -43,7 +43,7 @@ func Build(ctx context.Context, module, work string, k Kernel, suites []Suite, s
 		Console:   filepath.Join(work, "console"),
 	}
 	root := filepath.Join(work, "root")
-	for _, d := range []string{"bin", "dev", "etc", "home", "proc", "root", "run", "sbin", "src", "sys", "tests", "tmp", "usr/bin", "var/lib"} {
+	for _, d := range []string{"bin", "dev", "etc", "home", "proc", "root", "run", "sbin", "src", "sys", "tests", "tmp", "usr/bin", "var/lib", "var/tmp"} {
 		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
 			return m, err
 		}

@@ -15,14 +15,34 @@ import (
 // depends on the version of the cgroups or of the kernel.
 var suites = []Suite{
 	{Package: "internal/linux/cgroup"},
+	{Package: "internal/linux/mount"},
 	{Package: "internal/linux/confine"},
 	{Package: "internal/linux/launch"},
 	{Package: "internal/linux/namespace"},
 	{Package: "internal/linux/seccomp"},
+	{Package: "internal/linux/nft"},
 	{Package: "internal/shim"},
 	{Package: "internal/engine/container"},
 	{Package: "internal/network"},
-	{Package: "test", Run: "^(TestMemoryLimitAndOOMKill|TestPidsLimit|TestCPUQuotaHoldsBack|TestLimitsChangeWhileItRuns)$"},
+	{Package: "test", Run: "^(" + strings.Join(endToEnd, "|") + ")$"},
+}
+
+// endToEnd are the end-to-end tests of what version 2 does differently, and of
+// one life from start to end.
+var endToEnd = []string{
+	"TestMemoryLimitAndOOMKill",
+	"TestPidsLimit",
+	"TestCPUQuotaHoldsBack",
+	"TestLimitsChangeWhileItRuns",
+	"TestLifeOfAnInstance",
+	"TestExec",
+	"TestStatsOfARunningInstance",
+	"TestWorkloadsOutliveTheDaemon",
+	"TestPublishedPort",
+	"TestPortChosenByTheNode",
+	"TestNodeSaysWhatItHasAndWhatItLacks",
+	"TestSystemCheckKnowsEveryResource",
+	"TestStrayResourcesAreCollected",
 }
 
 // deadline bounds a run on a machine that is loaded beyond reason; a usual
@@ -100,6 +120,7 @@ func repeat(t *testing.T, test *Test) {
 		}
 		switch test.Action {
 		case "pass":
+			t.Logf("%.1f s in the guest", test.Elapsed)
 		case "skip":
 			t.Skip(test.Reason())
 		case "fail":
