@@ -46,12 +46,16 @@ var mayImport = map[string][]string{
 	"internal/server/...":  {"api", "api/ws", "internal/engine", "internal/control/...", "internal/metadata", "internal/server/..."},
 	"internal/daemon/...":  {"api", "internal/..."},
 
+	"internal/compose":         {"api"},
+	"internal/compose/deploy":  {"api", "internal/compose"},
+	"internal/compose/command": {"api", "internal/compose/..."},
+
 	"internal/cli/...": {"api", "internal/cli/..."},
 	"internal/config":  {"api"},
 	"internal/hello":   {},
 	"internal/version": {},
 	"cmd/virga":        {"internal/cli"},
-	"cmd/virgad":       {"internal/daemon/..."},
+	"cmd/virgad":       {"internal/daemon/...", "internal/compose/command"},
 	"cmd/virga-shim":   {"internal/shim/..."},
 	"cmd/virga-hello":  {"internal/hello"},
 

@@ -43,6 +43,9 @@ var groups = []group{
 	}},
 	{"groups", "Many instances:", []entry{
 		{"group", groupCommand},
+		{"up", composeUpCommand},
+		{"down", composeDownCommand},
+		{"compose", composeCommand},
 	}},
 	{"things", "What instances use:", []entry{
 		{"image", imageCommand},

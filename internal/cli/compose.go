@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func composeCommand(a *App) *cobra.Command {
+	return a.composed("compose", "Run what a Compose file describes: up, down, stop, ps, logs, config",
+		"  virga compose up -d\n  virga compose ps\n  virga compose logs -f web", nil)
+}
+
+func composeUpCommand(a *App) *cobra.Command {
+	return a.composed("up", "Make and start what a Compose file describes",
+		"  virga up -d --wait\n  virga up -f prod.yaml", []string{"up"})
+}
+
+func composeDownCommand(a *App) *cobra.Command {
+	return a.composed("down", "Stop and remove all that a Compose file describes",
+		"  virga down -v", []string{"down"})
+}
+
+// composed is a command of the daemon's program, which reads Compose files:
+// the libraries for that would cost every start of this one.
+func (a *App) composed(use, short, example string, first []string) *cobra.Command {
+	return &cobra.Command{
+		Use:                use + " [flags]",
+		Short:              short,
+		Example:            example,
+		DisableFlagParsing: true, // the flags are that program's
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.compose(cmd, append(first, args...))
+		},
+	}
+}
+
+// compose puts the program that reads Compose files in this process's place.
+func (a *App) compose(cmd *cobra.Command, args []string) error {
+	dir := DefaultDataDir
+	if cache, err := os.UserCacheDir(); err == nil {
+		dir = filepath.Join(cache, "virga") // whoever uses virga need not be root
+	}
+	file, err := a.daemonFile(cmd.Context(), dir)
+	if err != nil {
+		return err
+	}
+	if err := syscall.Exec(file, append([]string{"virgad", "compose"}, args...), os.Environ()); err != nil {
+		return fmt.Errorf("execute %s: %w", file, err)
+	}
+	return nil
+}

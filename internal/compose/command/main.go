@@ -1,0 +1,142 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/api"
+)
+
+// exitInterrupted is the exit status of a command that a signal ended.
+const exitInterrupted = 130
+
+// app is one invocation.
+type app struct {
+	out, err io.Writer
+	socket   string
+	tenant   string // virga's project, which owns what is made
+	source   source
+	stop     func() // gives signals back their usual effect
+}
+
+// Main runs a command and returns its exit status.
+func Main(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	a := &app{out: stdout, err: stderr, stop: stop}
+	logrus.SetOutput(stderr)
+	logrus.SetFormatter(warning{})
+	root := a.root()
+	root.SetArgs(leading(args))
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return a.report(root.ExecuteContext(ctx))
+}
+
+// warning writes what the library of Compose files has to say as virga says
+// it.
+type warning struct{}
+
+func (warning) Format(e *logrus.Entry) ([]byte, error) {
+	return fmt.Appendf(nil, "virga: %s: %s\n", e.Level, e.Message), nil
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:         "compose",
+		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "virga compose"},
+		Short:       "Run what a Compose file describes",
+		Example: "  virga up -d\n  virga compose ps\n  virga compose logs -f web\n" +
+			"  virga down -v",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return api.Errorf(api.CodeInvalid, "%s", err).WithHint("see `%s --help`", cmd.CommandPath())
+	})
+	f := root.PersistentFlags()
+	f.StringVar(&a.socket, "socket", "", "daemon's `socket` (default $VIRGA_SOCKET, else "+api.DefaultSocket+")")
+	f.StringVar(&a.tenant, "project", "", "virga's `project`, which owns what is made (default $VIRGA_PROJECT, else default)")
+	for _, cmd := range []*cobra.Command{a.up(), a.down(), a.stopCommand(), a.ps(), a.logs(), a.config()} {
+		a.source.register(cmd.Flags())
+		root.AddCommand(cmd)
+	}
+	return root
+}
+
+// leading spells out a -f that comes before the command's name: it is a file
+// there, and behind the name of logs it is not.
+func leading(args []string) []string {
+	args = slices.Clone(args)
+	for i := 0; i < len(args) && strings.HasPrefix(args[i], "-"); i++ {
+		switch rest, f := strings.CutPrefix(args[i], "-f"); {
+		case f && rest == "":
+			args[i] = "--file"
+			i++ // its value
+		case f:
+			args[i] = "--file=" + strings.TrimPrefix(rest, "=")
+		case !strings.Contains(args[i], "="):
+			i++ // every flag that comes first has a value, but for help
+		}
+	}
+	return args
+}
+
+// api is a client of the daemon.
+func (a *app) api() *api.Client {
+	socket := a.socket
+	for _, s := range []string{os.Getenv("VIRGA_SOCKET"), api.DefaultSocket} {
+		if socket == "" {
+			socket = s
+		}
+	}
+	c := api.Dial(socket)
+	if c.Project = a.tenant; c.Project == "" {
+		c.Project = os.Getenv("VIRGA_PROJECT")
+	}
+	return c
+}
+
+// warn tells of what is not as the user may think.
+func (a *app) warn(text string) { fmt.Fprintln(a.err, "virga: warning:", text) }
+
+// report tells what went wrong and returns the exit status for it.
+func (a *app) report(err error) int {
+	if err == nil {
+		return 0
+	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(a.err, "virga: interrupted")
+		return exitInterrupted
+	}
+	a.printError(err)
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		err = j.Unwrap()[0]
+	}
+	return max(1, api.CodeOf(err).ExitStatus())
+}
+
+func (a *app) printError(err error) {
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range j.Unwrap() {
+			a.printError(e)
+		}
+		return
+	}
+	fmt.Fprintln(a.err, "virga:", strings.TrimSpace(err.Error()))
+	if e, ok := errors.AsType[*api.Error](err); ok && e.Hint != "" {
+		fmt.Fprintln(a.err, "hint:", e.Hint)
+	}
+}

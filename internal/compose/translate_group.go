@@ -1,0 +1,115 @@
+package compose
+
+import (
+	"maps"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/virga-cloud/virga/api"
+)
+
+// grouped reports whether a service becomes a group: when there may be another
+// number of instances than one, or when it says how it is updated.
+func grouped(s *types.ServiceConfig, v virga) bool {
+	return s.GetScale() != 1 || v.Autoscale != nil || s.Deploy != nil && s.Deploy.UpdateConfig != nil
+}
+
+func (t *translation) group(w *Workload, s *types.ServiceConfig, v virga, spec *api.InstanceSpec, labels map[string]string) error {
+	field := "services." + s.Name
+	n := s.GetScale()
+	r := &api.GroupRequest{Name: name(t.p.Name, s.Name), Labels: map[string]string{LabelProject: t.p.Name, LabelService: s.Name}}
+	if d := labels[LabelDependsOn]; d != "" {
+		r.Labels[LabelDependsOn] = d
+	}
+	if s.Deploy != nil {
+		for k, v := range s.Deploy.Labels {
+			if _, own := r.Labels[k]; !own {
+				r.Labels[k] = v
+			}
+		}
+		if m := s.Deploy.Mode; m != "" && m != "replicated" {
+			t.warn(field+".deploy.mode", "%q is not honoured: the service is replicated", m)
+		}
+	}
+	if s.ContainerName != "" {
+		t.warn(field+".container_name", "is not honoured: there may be several instances")
+	}
+	spec.Restart = api.RestartPolicy{} // the group replaces what ends
+	r.Spec = api.GroupSpec{Template: *spec, Desired: n, Update: t.updatePolicy(s, n)}
+	if v.Autoscale != nil {
+		if err := v.Autoscale.apply(field, &r.Spec); err != nil {
+			return err
+		}
+	}
+	t.balance(w, s, r)
+	var err error
+	if r.Spec.Labels, err = withHash(maps.Clone(labels), r.Spec.Template, r.Spec.Update); err != nil {
+		return err
+	}
+	w.Group = r
+	return nil
+}
+
+// updatePolicy translates update_config. Without it a roll starts one new
+// instance before it ends an old one.
+func (t *translation) updatePolicy(s *types.ServiceConfig, n int) (u api.UpdatePolicy) {
+	if s.Deploy == nil || s.Deploy.UpdateConfig == nil {
+		return u
+	}
+	field, c := "services."+s.Name+".deploy.", s.Deploy.UpdateConfig
+	if b := s.Deploy.RollbackConfig; b != nil {
+		t.warn(field+"rollback_config", "is not honoured on its own: a return goes as update_config says")
+	}
+	at := 1
+	if c.Parallelism != nil {
+		if at = int(*c.Parallelism); at == 0 {
+			at = max(n, 1) // all at once
+		}
+	}
+	none := 0
+	if c.Order == "start-first" {
+		u.MaxSurge = &at
+	} else {
+		u.MaxSurge, u.MaxUnavailable = &none, at
+	}
+	u.MinReady = api.Duration(max(c.Monitor, c.Delay))
+	switch c.FailureAction {
+	case "rollback":
+		u.Rollback = 1 + int(c.MaxFailureRatio*float32(n))
+	case "continue":
+		t.warn(field+"update_config.failure_action", "%q is not honoured: a new version that does not become ready replaces no further instance", c.FailureAction)
+	}
+	return u
+}
+
+// balance moves fixed published ports from the instances, of which only one
+// could have them, to a service in front.
+func (t *translation) balance(w *Workload, s *types.ServiceConfig, r *api.GroupRequest) {
+	spec := &r.Spec.Template
+	var own []api.Port
+	var ports []api.ServicePort
+	for _, p := range spec.Ports {
+		if p.HostPort == 0 {
+			own = append(own, p)
+			continue
+		}
+		if p.HostIP != "" {
+			t.warn("services."+s.Name+".ports", "of several instances are published on every address, not on %s alone", p.HostIP)
+		}
+		ports = append(ports, api.ServicePort{Port: p.Port, Protocol: p.Protocol, Publish: p.HostPort})
+	}
+	spec.Ports = own
+	if len(ports) == 0 {
+		return
+	}
+	network := ""
+	if len(spec.Networks) > 0 {
+		network = spec.Networks[0].Network
+	}
+	w.Balancer = &api.ServiceRequest{
+		Name:   name(t.p.Name, s.Name),
+		Labels: map[string]string{LabelProject: t.p.Name, LabelService: s.Name},
+		Spec: api.ServiceSpec{
+			Selector: api.ServiceSelector{Group: r.Name}, Network: network, Ports: ports,
+		},
+	}
+}
