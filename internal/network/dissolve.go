@@ -10,6 +10,8 @@ import (
 // Dissolve is Close for a node on which no instance is attached: the bridges
 // and the rules go too. New makes them again.
 func (f *Fabric) Dissolve() error {
+	f.stop()
+	f.work.Wait()
 	f.warm.close()
 	var errs []error
 	f.mu.Lock()
@@ -19,5 +21,5 @@ func (f *Fabric) Dissolve() error {
 		}
 	}
 	f.mu.Unlock()
-	return errors.Join(append(errs, f.table.Delete(), f.table.Close(), f.conn.Close())...)
+	return errors.Join(append(errs, f.fronts.balance.Delete(), f.closeFronts(), f.table.Delete(), f.table.Close(), f.conn.Close())...)
 }

@@ -28,6 +28,7 @@ type Fabric struct {
 	warm   *warm
 	dns    *dns.Server
 	labels *labels
+	fronts *fronts
 
 	stop context.CancelFunc // ends work
 	work sync.WaitGroup
@@ -78,6 +79,10 @@ func New(ctx context.Context, c Config) (*Fabric, error) {
 		return nil, errors.Join(err, f.dns.Close(), f.table.Close(), conn.Close())
 	}
 	if err := f.Set(ctx, f.config.Networks); err != nil {
+		f.labels.close()
+		return nil, errors.Join(err, f.dns.Close(), f.table.Close(), conn.Close())
+	}
+	if f.fronts, err = newFronts(f.config); err != nil {
 		f.labels.close()
 		return nil, errors.Join(err, f.dns.Close(), f.table.Close(), conn.Close())
 	}
@@ -275,7 +280,7 @@ func (f *Fabric) Clear() error {
 		}
 	}
 	f.stop()
-	err := f.table.Delete()
+	err := errors.Join(f.table.Delete(), f.fronts.balance.Delete())
 	for _, s := range f.segments {
 		f.dns.Unlisten(s.key)
 		err = errors.Join(err, f.conn.Do(link.Delete(s.bridge)))
@@ -298,7 +303,7 @@ func (f *Fabric) Close() error {
 		}
 	}
 	f.mu.Unlock()
-	return errors.Join(err, f.table.Close(), f.conn.Close())
+	return errors.Join(err, f.closeFronts(), f.table.Close(), f.conn.Close())
 }
 
 // linkName is a new name for the node's end of a link; whose it is says its

@@ -18,12 +18,18 @@ func (f *Fabric) repair(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		repaired, err := f.table.Repair()
-		switch {
-		case err != nil:
-			f.config.Log.Error("rules cannot be repaired", "table", f.config.Table, "err", err)
-		case repaired:
-			f.config.Log.Warn("another program changed the rules: put back", "table", f.config.Table)
-		}
+		f.repaired(f.config.Table, f.table.Repair)
+		f.repaired(f.config.Table+"-services", f.fronts.balance.Repair)
+	}
+}
+
+// repaired puts one table back where that is needed, and says so.
+func (f *Fabric) repaired(table string, repair func() (bool, error)) {
+	repaired, err := repair()
+	switch {
+	case err != nil:
+		f.config.Log.Error("rules cannot be repaired", "table", table, "err", err)
+	case repaired:
+		f.config.Log.Warn("another program changed the rules: put back", "table", table)
 	}
 }

@@ -121,7 +121,7 @@ func (s *segment) up(c *link.Conn) error {
 		return err
 	}
 	for _, p := range have {
-		if p != s.gatewayPrefix() && p != s.gateway6Prefix() && !p.Addr().IsLinkLocalUnicast() {
+		if p != s.gatewayPrefix() && p != s.gateway6Prefix() && !p.Addr().IsLinkLocalUnicast() && !isFront(p) {
 			reqs = append(reqs, link.DeleteAddress(l.Index, p))
 		}
 	}

@@ -29,6 +29,11 @@ type Pool struct {
 	// Affinity is the name of a cookie that keeps a client at one backend; ""
 	// has none.
 	Affinity string
+	// Source keeps a client at one backend by its address, where no cookie
+	// says otherwise.
+	Source bool
+	// AccessLog gives its requests to the access log.
+	AccessLog bool
 	// SlowStart is the time in which a new backend's share grows to its full
 	// weight. Default none.
 	SlowStart time.Duration

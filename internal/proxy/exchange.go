@@ -30,7 +30,11 @@ func (x *exchange) run() bool {
 	for retries := x.pool.Retries; ; retries-- {
 		sticky := x.sticky()
 		now := time.Now()
-		b := x.pool.pick(now, x.tried, sticky)
+		prefer := sticky
+		if prefer == "" && x.pool.Source {
+			prefer = x.pool.of(x.client, now)
+		}
+		b := x.pool.pick(now, x.tried, prefer)
 		if b == nil {
 			if len(x.tried) == 0 && x.hold(&until, now) {
 				retries++

@@ -88,15 +88,17 @@ func (p *Proxy) handle(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "404 no service has this host and path", http.StatusNotFound)
 		return
 	}
-	b := e.pool.pick(start, nil, "")
+	pool, b := e.pool.choose(r, start)
 	if b == nil {
 		w.Header().Set("Retry-After", "1")
-		http.Error(w, "503 no backend of "+e.pool.Name+" is up", http.StatusServiceUnavailable)
-		e.pool.metrics.observe(503, time.Since(start))
+		http.Error(w, "503 no backend of "+pool.Name+" is up", http.StatusServiceUnavailable)
+		pool.metrics.observe(503, time.Since(start))
 		return
 	}
-	b.outstanding.Add(1)
 	defer b.outstanding.Add(-1)
+	if limit := pool.MaxBody; limit > 0 {
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
+	}
 	seen := &statusWriter{ResponseWriter: w}
 	rp := &httputil.ReverseProxy{
 		Transport: p.transport(r), FlushInterval: -1, ErrorLog: p.http2.ErrorLog,
@@ -106,14 +108,20 @@ func (p *Proxy) handle(w http.ResponseWriter, r *http.Request) {
 			pr.SetXForwarded()
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			b.failed(time.Now(), e.pool.EjectAfter)
+			b.failed(time.Now(), pool.EjectAfter)
 			if errors.Is(err, context.DeadlineExceeded) {
 				http.Error(w, "504 the backend did not answer in time", http.StatusGatewayTimeout)
 				return
 			}
 			http.Error(w, "502 the backend did not answer", http.StatusBadGateway)
 		},
-		ModifyResponse: func(*http.Response) error { b.succeeded(); return nil },
+		ModifyResponse: func(resp *http.Response) error {
+			b.succeeded()
+			if pool.Affinity != "" && stickyOf(r, pool.Affinity) != b.id {
+				resp.Header.Add("Set-Cookie", pool.Affinity+"="+b.id+"; Path=/; HttpOnly; SameSite=Lax")
+			}
+			return nil
+		},
 	}
 	if e.strip {
 		r = r.Clone(r.Context())
@@ -121,15 +129,55 @@ func (p *Proxy) handle(w http.ResponseWriter, r *http.Request) {
 		r.URL.RawPath = ""
 	}
 	rp.ServeHTTP(seen, r)
-	e.pool.metrics.observe(seen.status, time.Since(start))
-	if p.access != nil {
-		client := r.RemoteAddr
-		if a, err := netip.ParseAddrPort(client); err == nil {
-			client = a.Addr().String()
-		}
-		p.access(Access{Time: start, Client: client, Method: r.Method, Host: r.Host, Path: r.URL.Path, Pool: e.pool.Name,
+	pool.metrics.observe(seen.status, time.Since(start))
+	if p.access != nil && pool.AccessLog {
+		p.access(Access{Time: start, Client: addressOf(r).String(), Method: r.Method, Host: r.Host, Path: r.URL.Path, Pool: pool.Name,
 			Backend: b.id, Status: seen.status, Took: time.Since(start)})
 	}
+}
+
+// choose picks a backend for an HTTP/2 request and counts it there; it waits
+// for a first one where the pool allows that. pool is that of the backend.
+func (p *pool) choose(r *http.Request, now time.Time) (pool *pool, b *backend) {
+	until := now.Add(p.Hold)
+	for pool = p; ; {
+		prefer := ""
+		if pool.Affinity != "" {
+			prefer = stickyOf(r, pool.Affinity)
+		}
+		if prefer == "" && pool.Source {
+			prefer = pool.of(addressOf(r), now)
+		}
+		if b = pool.pick(now, nil, prefer); b != nil {
+			b.outstanding.Add(1)
+			return pool, b
+		}
+		if pool.Hold == 0 || !pool.await(r.Context(), until) {
+			return pool, nil
+		}
+		if next := pool.next.Load(); next != nil {
+			pool = next
+		}
+		now = time.Now()
+	}
+}
+
+// stickyOf is the backend that a request's affinity cookie names, or "".
+func stickyOf(r *http.Request, name string) string {
+	c, err := r.Cookie(name)
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+// addressOf is the client's address.
+func addressOf(r *http.Request) netip.Addr {
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.IPv6Unspecified()
+	}
+	return a.Addr().Unmap()
 }
 
 // newTransports makes the ways to a backend: gRPC needs HTTP/2 all the way, the

@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"context"
+	"hash/fnv"
+	"net/netip"
 	"sync/atomic"
 	"time"
 )
@@ -13,6 +15,7 @@ type pool struct {
 	turn     atomic.Uint64
 	// arrived is closed when a later Set has replaced this pool.
 	replaced chan struct{}
+	next     atomic.Pointer[pool] // what it was replaced by, or nil
 	metrics  *Metrics
 }
 
@@ -48,6 +51,27 @@ func (p *pool) pick(now time.Time, tried []*backend, sticky string) *backend {
 		load := float64(b.outstanding.Load()+1) / max(b.share(now, p.SlowStart), 1e-6)
 		if rank < bestRank || rank == bestRank && load < bestLoad {
 			best, bestRank, bestLoad = b, rank, load
+		}
+	}
+	return best
+}
+
+// of is the backend that a client's address belongs to, of those that get new
+// requests; each address ranks all backends in an order of its own (rendezvous
+// hashing), so that it moves only when its own backend goes. "" without any.
+func (p *pool) of(client netip.Addr, now time.Time) string {
+	best, most := "", uint64(0)
+	a := client.As16()
+	for _, b := range p.backends {
+		if b.closed.Load() || b.ejected(now) {
+			continue
+		}
+		h := fnv.New64a()
+		h.Write(a[:])
+		h.Write([]byte(b.id))
+		sum := h.Sum64() * 0x9e3779b97f4a7c15 // spread the last bytes
+		if sum ^= sum >> 32; best == "" || sum > most {
+			best, most = b.id, sum
 		}
 	}
 	return best

@@ -95,6 +95,7 @@ func (p *Proxy) Set(c Config) {
 	}
 	p.table.Store(newTable(c.Routes, pools))
 	for name, o := range old.pools {
+		o.next.Store(pools[name])
 		close(o.replaced)
 		for _, b := range o.backends {
 			if !kept[b] {

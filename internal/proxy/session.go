@@ -171,7 +171,7 @@ func (s *session) serve(start time.Time) bool {
 	again := x.run()
 	took := time.Since(start)
 	e.pool.metrics.observe(x.status, took)
-	if log := s.proxy.access; log != nil {
+	if log := s.proxy.access; log != nil && e.pool.AccessLog {
 		a := Access{Time: start, Client: s.client.String(), Method: string(method), Host: string(h.host.of(h.buf)),
 			Path: string(path), Pool: e.pool.Name, Status: x.status, Took: took}
 		if x.backend != nil {

@@ -1,0 +1,170 @@
+package balancer
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control/service"
+	"github.com/virga-cloud/virga/internal/dns"
+	"github.com/virga-cloud/virga/internal/linux/nft"
+	"github.com/virga-cloud/virga/internal/network"
+	"github.com/virga-cloud/virga/internal/proxy"
+)
+
+// place is where HTTP is served: a service's address, or with an invalid one
+// every address of the node.
+type place struct {
+	addr netip.Addr
+	port uint16
+}
+
+// door is what is served at a place.
+type door struct {
+	secure   bool
+	config   proxy.Config
+	services []*api.Service // whose requests come this way; they have the certificates
+}
+
+// plan is all that a node does for its services.
+type plan struct {
+	fronts []network.Front
+	doors  map[place]*door
+	pools  map[string]string // ids of services by their pools
+}
+
+// makePlan says what to do for services, given the backends of each by its id.
+func makePlan(services []*api.Service, backends map[string][]api.ServiceBackend) plan {
+	p := plan{doors: map[place]*door{}, pools: map[string]string{}}
+	services = slices.Clone(services)
+	slices.SortFunc(services, func(a, b *api.Service) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) })
+	named := map[string]*api.Service{}
+	for _, s := range services {
+		named[s.Project+"/"+s.Name] = s
+	}
+	for _, s := range services {
+		p.fronts = append(p.fronts, front(s, backends[s.ID]))
+		for _, port := range s.Spec.Ports {
+			if !port.HTTP() {
+				continue
+			}
+			places := []place{{s.Address, port.Port}}
+			if port.Publish != 0 {
+				places = append(places, place{port: port.Publish})
+			}
+			for _, at := range places {
+				p.open(at, s, port, named, backends)
+			}
+		}
+	}
+	return p
+}
+
+// front is a service's place on the network, with what the kernel balances.
+func front(s *api.Service, backends []api.ServiceBackend) network.Front {
+	f := network.Front{Service: s.ID, Name: s.Name, Project: s.Project, Network: s.Spec.Network, Addr: s.Address}
+	for _, port := range s.Spec.Ports {
+		protocol, number := "tcp", uint8(unix.IPPROTO_TCP)
+		if port.Protocol == api.ProtocolUDP {
+			protocol, number = "udp", unix.IPPROTO_UDP
+		}
+		f.Names = append(f.Names, dns.Port{Name: port.Name, Protocol: protocol, Number: port.Port})
+		if port.HTTP() {
+			continue
+		}
+		b := nft.Balanced{
+			Protocol: number, At: netip.AddrPortFrom(s.Address, port.Port),
+			Sticky: s.Spec.Balance.Affinity == api.AffinitySource, Targets: targets(backends, port.Target),
+		}
+		f.Balanced = append(f.Balanced, b)
+		if port.Publish != 0 {
+			b.At = netip.AddrPortFrom(netip.IPv4Unspecified(), port.Publish)
+			f.Balanced = append(f.Balanced, b)
+		}
+	}
+	return f
+}
+
+// targets are the backends that get new connections.
+func targets(backends []api.ServiceBackend, port uint16) []nft.Target {
+	var out []nft.Target
+	for _, b := range backends {
+		if b.State == api.BackendUp && b.Address.Is4() {
+			out = append(out, nft.Target{To: netip.AddrPortFrom(b.Address, port), Weight: b.Weight})
+		}
+	}
+	return out
+}
+
+// open adds a service's routes to the door at a place.
+func (p *plan) open(at place, s *api.Service, port api.ServicePort, named map[string]*api.Service, backends map[string][]api.ServiceBackend) {
+	secure := port.Protocol == api.ProtocolHTTPS
+	d := p.doors[at]
+	if d == nil {
+		d = &door{secure: secure}
+		p.doors[at] = d
+	}
+	if d.secure != secure {
+		return // refused when it was created; the older service keeps the door
+	}
+	d.services = append(d.services, s)
+	for _, r := range service.Routes(&s.Spec) {
+		to, target := s, port.Target
+		if r.Service != "" {
+			if to = named[s.Project+"/"+r.Service]; to == nil {
+				to, target = &api.Service{Meta: api.Meta{Name: r.Service, Project: s.Project}}, 0
+			} else {
+				target, _ = httpTarget(&to.Spec)
+			}
+		}
+		pool := pool(to, target, backends[to.ID])
+		p.pools[pool.Name] = to.ID
+		d.config.Routes = append(d.config.Routes, proxy.Route{Host: r.Host, Path: r.Path, StripPath: r.Strip, Pool: pool.Name})
+		if !slices.ContainsFunc(d.config.Pools, func(o proxy.Pool) bool { return o.Name == pool.Name }) {
+			d.config.Pools = append(d.config.Pools, pool)
+		}
+	}
+}
+
+// httpTarget is the port at which the instances of a service speak HTTP.
+func httpTarget(s *api.ServiceSpec) (uint16, bool) {
+	for _, p := range s.Ports {
+		if p.HTTP() {
+			return p.Target, true
+		}
+	}
+	return service.CheckedPort(s)
+}
+
+// pool are the backends of a service at one of their ports.
+func pool(s *api.Service, target uint16, backends []api.ServiceBackend) proxy.Pool {
+	b := s.Spec.Balance
+	p := proxy.Pool{
+		Name:      s.Name + "." + s.Project + ":" + strconv.Itoa(int(target)),
+		SlowStart: time.Duration(b.SlowStart), Hold: time.Duration(b.Hold), HeadTimeout: time.Duration(b.Timeout),
+		MaxBody: s.Spec.MaxBody, Source: b.Affinity == api.AffinitySource, AccessLog: s.Spec.AccessLog,
+	}
+	if b.Affinity == api.AffinityCookie {
+		p.Affinity = b.Cookie
+	}
+	if b.Retries != nil {
+		if p.Retries = *b.Retries; p.Retries == 0 {
+			p.Retries = -1
+		}
+	}
+	for _, b := range backends {
+		if b.State == api.BackendIdle || !b.Address.IsValid() {
+			continue
+		}
+		p.Backends = append(p.Backends, proxy.Backend{
+			ID: b.Instance, Addr: netip.AddrPortFrom(b.Address, target), Weight: b.Weight,
+			Down: b.State == api.BackendStarting || b.State == api.BackendDown, Draining: b.State == api.BackendDraining,
+		})
+	}
+	return p
+}
