@@ -18,6 +18,8 @@ type Network interface {
 	// SetFronts makes the services on the network those given, and returns
 	// what is wrong with single ones by their ids. Safe to repeat.
 	SetFronts([]network.Front) (map[string]error, error)
+	// TryPort says whether a port of the node is free, or who has it.
+	TryPort(protocol string, port uint16) error
 }
 
 // Config is what a Controller stands on. Every field is required.
@@ -126,6 +128,21 @@ func (c *Controller) settle(ctx context.Context, watches ...<-chan store.Change)
 	}
 }
 
+// Apply makes everything as the store says, for who cannot wait until Run does.
+func (c *Controller) Apply() {
+	if !c.apply() {
+		c.kick()
+	}
+}
+
+// TryPort says whether a port of the node is free, or who has it.
+func (c *Controller) TryPort(protocol string, port uint16) error {
+	return c.Network.TryPort(protocol, port)
+}
+
+// Root is the certificate, in PEM, that clients trust.
+func (c *Controller) Root() []byte { return c.Authority.PEM() }
+
 // kick makes Run apply again.
 func (c *Controller) kick() {
 	select {
@@ -172,6 +189,9 @@ func (c *Controller) publish(services []*api.Service, backends map[string][]api.
 	before := c.seen
 	c.seen, c.problems, c.pools = backends, problems, pools
 	c.mu.Unlock()
+	if before == nil {
+		return // how the daemon found them is no news
+	}
 	for _, s := range services {
 		was := map[string]api.BackendState{}
 		for _, b := range before[s.ID] {

@@ -5,9 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/control/service"
@@ -69,9 +68,9 @@ func makePlan(services []*api.Service, backends map[string][]api.ServiceBackend)
 func front(s *api.Service, backends []api.ServiceBackend) network.Front {
 	f := network.Front{Service: s.ID, Name: s.Name, Project: s.Project, Network: s.Spec.Network, Addr: s.Address}
 	for _, port := range s.Spec.Ports {
-		protocol, number := "tcp", uint8(unix.IPPROTO_TCP)
+		protocol, number := "tcp", uint8(syscall.IPPROTO_TCP)
 		if port.Protocol == api.ProtocolUDP {
-			protocol, number = "udp", unix.IPPROTO_UDP
+			protocol, number = "udp", syscall.IPPROTO_UDP
 		}
 		f.Names = append(f.Names, dns.Port{Name: port.Name, Protocol: protocol, Number: port.Port})
 		if port.HTTP() {

@@ -3,8 +3,7 @@ package balancer
 import (
 	"net"
 	"net/netip"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"github.com/virga-cloud/virga/internal/linux/nft"
 )
@@ -21,7 +20,7 @@ func (c *Controller) redirect(p plan) {
 		for i := range p.fronts {
 			if f := &p.fronts[i]; f.Addr == at.addr {
 				f.Balanced = append(f.Balanced, nft.Balanced{
-					Protocol: unix.IPPROTO_TCP, At: netip.AddrPortFrom(at.addr, at.port),
+					Protocol: syscall.IPPROTO_TCP, At: netip.AddrPortFrom(at.addr, at.port),
 					Targets: []nft.Target{{To: netip.AddrPortFrom(at.addr, uint16(a.Port)), Weight: 1}},
 				})
 			}

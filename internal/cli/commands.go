@@ -56,6 +56,7 @@ var groups = []group{
 		{"volume", volumeCommand},
 		{"network", networkCommand},
 		{"type", typeCommand},
+		{"service", serviceCommand},
 	}},
 	{"node", "The node:", []entry{
 		{"server", serverCommand},

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/balancer"
 	"github.com/virga-cloud/virga/internal/config"
 	"github.com/virga-cloud/virga/internal/control"
 	"github.com/virga-cloud/virga/internal/control/controller"
@@ -44,6 +45,14 @@ type Daemon struct {
 	node    *node.Agent
 	server  *server.Server
 	metrics http.Handler
+	store    *store.Store
+	events   *event.Log
+	images   *image.Store
+	ground   *ground
+	cpu      *cpu.Controller
+	node     *node.Agent
+	services *balancer.Controller
+	server   *server.Server
 	// admission is what lets instances in, whoever asks for them.
 	admission *control.Admission
 
@@ -100,10 +109,13 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 		return nil, err
 	}
 	volumes := volume.Dir(d.dir("volumes"))
+	if d.services, err = d.newServices(); err != nil {
+		return nil, err
+	}
 	d.node = node.New(node.Config{
 		Name: d.name, Version: version.Version, DataDir: c.DataDir, Volumes: volumes,
 		Reserve: api.Amount{VCPUs: c.ReserveCPUs, Memory: c.ReserveMemory},
-		Store:   d.store, Engine: d.ground.engine, Images: d.images, Network: d.ground.network, CPU: d.cpu,
+		Store:   d.store, Engine: d.ground.engine, Images: d.images, Network: d.ground.network, CPU: d.cpu, Drainer: d.services,
 		Logs: readLog, Features: sync.OnceValue(func() []api.Feature { return probe.Features(c.DataDir) }), Record: d.events.Append, Log: log,
 	})
 	info, err := d.node.Info(ctx)
@@ -118,6 +130,8 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 	d.server = server.New(server.Config{
 		Store: d.store, Admission: d.admission, Node: d.node, NodeName: d.name, Images: d.images, Volumes: volumes, Events: d.events,
 		Version: version.Version, Log: log, Metrics: d.metrics, Group: groupID(c.Group),
+		Store: d.store, Admission: d.admission, Node: d.node, NodeName: d.name, Images: d.images, Volumes: volumes, Services: d.services, Events: d.events,
+		Version: version.Version, Log: log, Group: groupID(c.Group),
 	})
 	return d, nil
 }
@@ -146,6 +160,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 			return nil
 		}
 	})
+	group.Go(func() error { return d.services.Run(agent) })
 	group.Go(func() error { return d.server.Serve(listener) })
 	if d.config.MetricsListen.IsValid() {
 		group.Go(func() error { return serveMetrics(ctx, d.config.MetricsListen.String(), d.metrics, d.log) })

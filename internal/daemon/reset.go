@@ -22,7 +22,7 @@ const resetTimeout = 60 * time.Second
 
 // contents are what virga makes in a data directory. Nothing else in it is
 // touched.
-var contents = []string{"store", "events", "images", "instances", "trash", "volumes", "cpu", "bin", "node", lockName}
+var contents = []string{"store", "events", "images", "instances", "trash", "volumes", "cpu", "ca", "services", "bin", "node", lockName}
 
 // Reset ends every instance, takes away all that virga made on the node, and
 // empties the data directory. It is an agent over an empty store, for which

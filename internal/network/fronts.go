@@ -6,8 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/dns"
@@ -188,7 +187,7 @@ func (f *Fabric) balanced(next map[string]heldFront, problems map[string]error) 
 	}
 	for p, fd := range f.fronts.sockets {
 		if !used[p] {
-			unix.Close(fd)
+			syscall.Close(fd)
 			delete(f.fronts.sockets, p)
 		}
 	}
@@ -218,15 +217,15 @@ func (f *Fabric) portTaken(p hostPort, err error) error {
 
 // TryPort finds out whether a port of the node is free for a service.
 func (f *Fabric) TryPort(protocol string, port uint16) error {
-	p := hostPort{unix.IPPROTO_TCP, port}
+	p := hostPort{syscall.IPPROTO_TCP, port}
 	if protocol == "udp" {
-		p.protocol = unix.IPPROTO_UDP
+		p.protocol = syscall.IPPROTO_UDP
 	}
 	fd, _, err := bind(socketType(p.protocol), netip.IPv4Unspecified(), port)
 	if err != nil {
 		return f.portTaken(p, err)
 	}
-	return unix.Close(fd)
+	return syscall.Close(fd)
 }
 
 // frontHost is what the name server is to know of a service: it is found on its
@@ -250,7 +249,7 @@ func (f *Fabric) closeFronts() error {
 	f.fronts.setting.Lock()
 	defer f.fronts.setting.Unlock()
 	for p, fd := range f.fronts.sockets {
-		unix.Close(fd)
+		syscall.Close(fd)
 		delete(f.fronts.sockets, p)
 	}
 	return f.fronts.balance.Close()

@@ -117,3 +117,11 @@ type CPU interface {
 	// oldest first.
 	Series(instance string, step time.Duration) []api.CreditSample
 }
+
+// Drainer takes an instance out of what sends it requests, before it is asked
+// to stop.
+type Drainer interface {
+	// Drain returns when the requests under way have ended or their time has,
+	// and at once for an instance that nobody sends requests to.
+	Drain(ctx context.Context, instance string)
+}

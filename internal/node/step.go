@@ -39,6 +39,8 @@ type facts struct {
 	held     int       // number of the life whose end is recorded and that the engine still has; 0 is none
 	holdTill time.Time // when its end will have been stored along with other changes
 
+	draining  bool      // its requests under way are being waited for
+	drained   bool      // and have ended, or their time has
 	stopSent  time.Time // zero: this life was not asked to stop
 	killSent  bool
 	endByUser bool // a client sent the signal that ends it: no restart
@@ -116,6 +118,9 @@ func stopping(in *api.Instance, f facts, now time.Time) decision {
 	if f.stopSent.IsZero() {
 		if f.paused {
 			return decision{do: actUnpause} // a frozen process cannot obey
+		}
+		if f.draining {
+			return decision{} // its end brings us back
 		}
 		return decision{do: actStop}
 	}

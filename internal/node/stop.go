@@ -13,8 +13,13 @@ import (
 	"github.com/virga-cloud/virga/internal/engine"
 )
 
-// sendStop sends the stop signal; step counts the time from here.
+// sendStop sends the stop signal, once the instance's requests have ended;
+// step counts the time from here.
 func (a *Agent) sendStop(ctx context.Context, w *worker, in *api.Instance) error {
+	if a.Drainer != nil && !w.snapshot().drained {
+		a.drain(ctx, w, in)
+		return nil
+	}
 	sig := stopSignal(in, w.snapshot().signal)
 	if err := a.Engine.Signal(ctx, in.ID, sig); err != nil && !ended(err) {
 		return err
@@ -22,6 +27,24 @@ func (a *Agent) sendStop(ctx context.Context, w *worker, in *api.Instance) error
 	w.set(func(f *facts) { f.stopSent = time.Now() })
 	a.record(in, "stop", "", map[string]string{"signal": sig})
 	return nil
+}
+
+// drain waits for the requests under way to end, beside the worker.
+func (a *Agent) drain(ctx context.Context, w *worker, in *api.Instance) {
+	life, _ := w.running()
+	w.set(func(f *facts) { f.draining = true })
+	a.wg.Go(func() {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(a.events, cancel)()
+		a.Drainer.Drain(ctx, in.ID)
+		w.mu.Lock()
+		if w.life <= life {
+			w.facts.draining, w.facts.drained = false, true
+		}
+		w.mu.Unlock()
+		a.kick(in.ID)
+	})
 }
 
 func (a *Agent) kill(ctx context.Context, w *worker, in *api.Instance) error {

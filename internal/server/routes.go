@@ -13,6 +13,7 @@ func (s *Server) routes() {
 	s.transferRoutes()
 	s.volumeRoutes()
 	s.networkRoutes()
+	s.serviceRoutes()
 	s.groupRoutes()
 	s.typeRoutes()
 	s.capacityRoutes()

@@ -39,6 +39,7 @@ type Config struct {
 	NodeName  string
 	Images    Images
 	Volumes   Volumes
+	Services  Services
 	Events    *event.Log
 	Version   string // of virga
 	Log       *slog.Logger
@@ -60,6 +61,8 @@ type Server struct {
 	mux      *http.ServeMux
 	api      huma.API
 	http     *http.Server
+
+	admitting sync.Mutex // one service at a time
 
 	// streams are the calls that last; they end when the server is closed.
 	streams context.Context

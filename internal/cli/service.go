@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/api"
+)
+
+func serviceCommand(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "service",
+		Short: "Give instances a stable name and address, and balance what they get",
+		Example: "  virga service create web --select app=web --port 80:8080 --http --publish 8080\n" +
+			"  virga service ls\n  curl http://localhost:8080/",
+		Args: noCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(serviceCreateCommand(a), serviceListCommand(a), serviceUpdateCommand(a), serviceRemoveCommand(a), serviceAuthorityCommand(a),
+		inspectOf(a, "service", "  virga service inspect web\n  virga service inspect --format '{{.Address}} {{.Status.Up}}' web", a.completeServices,
+			func(cmd *cobra.Command, n string) (api.Service, error) { return a.api().Service(cmd.Context(), n) }))
+	return cmd
+}
+
+func (a *App) completeServices(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	list, err := a.api().Services(cmd.Context())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, s := range list {
+		if !slices.Contains(args, s.Name) {
+			names = append(names, s.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func serviceListCommand(a *App) *cobra.Command {
+	var l listFlags
+	cmd := &cobra.Command{
+		Use:     "ls [flags]",
+		Short:   "List services",
+		Example: "  virga service ls\n  virga service ls --json",
+		Args:    arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			list, err := a.api().Services(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return listing[api.Service]{
+				columns: serviceColumns, rows: list, objects: list,
+				quiet:  func(s api.Service) string { return s.Name },
+				object: func(s api.Service) any { return s },
+			}.show(a, l)
+		},
+	}
+	l.register(cmd.Flags())
+	return cmd
+}
+
+var serviceColumns = []column[api.Service]{
+	{"Name", "NAME", func(s api.Service) string { return s.Name }},
+	{"Address", "ADDRESS", func(s api.Service) string { return s.Address.String() }},
+	{"Ports", "PORTS", func(s api.Service) string { return servicePorts(s.Spec.Ports) }},
+	{"Selector", "SELECTOR", func(s api.Service) string { return serviceSelector(s.Spec.Selector) }},
+	{"Up", "UP", func(s api.Service) string { return fmt.Sprintf("%d/%d", s.Status.Up, len(s.Status.Backends)) }},
+	{"Problems", "PROBLEMS", func(s api.Service) string { return dash(strings.Join(s.Status.Problems, "; ")) }},
+}
+
+func servicePorts(ports []api.ServicePort) string {
+	var out []string
+	for _, p := range ports {
+		text := strconv.Itoa(int(p.Port))
+		if p.Target != p.Port {
+			text += ":" + strconv.Itoa(int(p.Target))
+		}
+		text += "/" + p.Protocol
+		if p.Publish != 0 {
+			text = "*:" + strconv.Itoa(int(p.Publish)) + "->" + text
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, ", ")
+}
+
+func serviceSelector(s api.ServiceSelector) string {
+	var out []string
+	if s.Group != "" {
+		out = append(out, "group "+s.Group)
+	}
+	if len(s.Labels) > 0 {
+		out = append(out, joinLabels(s.Labels))
+	}
+	return dash(strings.Join(out, ", "))
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func serviceRemoveCommand(a *App) *cobra.Command {
+	return &cobra.Command{
+		Use:               "rm SERVICE...",
+		Short:             "Remove services; their instances stay",
+		Example:           "  virga service rm web",
+		Args:              arguments(1, -1),
+		ValidArgsFunction: a.completeServices,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return each(args, func(name string) error {
+				if err := a.api().RemoveService(cmd.Context(), name); err != nil {
+					return err
+				}
+				fmt.Fprintln(a.Out, name)
+				return nil
+			})
+		},
+	}
+}
+
+func serviceAuthorityCommand(a *App) *cobra.Command {
+	return &cobra.Command{
+		Use:     "ca",
+		Short:   "Print the certificate that clients of https services trust",
+		Example: "  virga service ca > virga-ca.pem\n  curl --cacert virga-ca.pem https://localhost:8443/",
+		Args:    arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			pem, err := a.api().Authority(cmd.Context())
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(a.Out, pem)
+			return err
+		},
+	}
+}
