@@ -37,14 +37,14 @@ type Daemon struct {
 	log    *slog.Logger
 	name   string // of the node
 
-	store   *store.Store
-	events  *event.Log
-	images  *image.Store
-	ground  *ground
-	cpu     *cpu.Controller
-	node    *node.Agent
-	server  *server.Server
-	metrics http.Handler
+	store    *store.Store
+	events   *event.Log
+	images   *image.Store
+	ground   *ground
+	cpu      *cpu.Controller
+	node     *node.Agent
+	server   *server.Server
+	metrics  http.Handler
 	store    *store.Store
 	events   *event.Log
 	images   *image.Store
