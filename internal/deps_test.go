@@ -32,7 +32,6 @@ var mayImport = map[string][]string{
 	"internal/network/...": {"api", "internal/linux/...", "internal/engine", "internal/dns", "internal/network/..."},
 	"internal/dns":         {"api", "internal/linux/..."},
 	"internal/balancer":    {"api", "internal/ca", "internal/control/service", "internal/control/store", "internal/dns", "internal/linux/...", "internal/network", "internal/proxy"},
-	"internal/ca":          {},
 	"internal/proxy/...":   {"api", "internal/proxy/..."},
 	"internal/volume/...":  {"api", "internal/linux/..."},
 	"internal/metadata":    {"api"},

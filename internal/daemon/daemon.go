@@ -37,24 +37,18 @@ type Daemon struct {
 	log    *slog.Logger
 	name   string // of the node
 
-	store    *store.Store
-	events   *event.Log
-	images   *image.Store
-	ground   *ground
-	cpu      *cpu.Controller
-	node     *node.Agent
-	server   *server.Server
-	metrics  http.Handler
-	store    *store.Store
-	events   *event.Log
-	images   *image.Store
-	ground   *ground
-	cpu      *cpu.Controller
-	node     *node.Agent
-	services *balancer.Controller
-	server   *server.Server
+	store   *store.Store
+	events  *event.Log
+	images  *image.Store
+	ground  *ground
+	cpu     *cpu.Controller
+	node    *node.Agent
+	server  *server.Server
+	metrics http.Handler
 	// admission is what lets instances in, whoever asks for them.
 	admission *control.Admission
+	// services give instances stable names and addresses.
+	services *balancer.Controller
 
 	closers []func() error // in the order the parts were made
 }
@@ -129,9 +123,8 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 	d.metrics = metrics.Handler(figures{d.node, d.cpu, d.store, d.admission}, log)
 	d.server = server.New(server.Config{
 		Store: d.store, Admission: d.admission, Node: d.node, NodeName: d.name, Images: d.images, Volumes: volumes, Events: d.events,
-		Version: version.Version, Log: log, Metrics: d.metrics, Group: groupID(c.Group),
-		Store: d.store, Admission: d.admission, Node: d.node, NodeName: d.name, Images: d.images, Volumes: volumes, Services: d.services, Events: d.events,
-		Version: version.Version, Log: log, Group: groupID(c.Group),
+		Services: d.services,
+		Version:  version.Version, Log: log, Metrics: d.metrics, Group: groupID(c.Group),
 	})
 	return d, nil
 }
