@@ -1,8 +1,12 @@
 package catalogue
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
+
+	"github.com/virga-cloud/virga/api"
 )
 
 func TestBuiltInTypesAreValid(t *testing.T) {
@@ -79,4 +83,30 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// docs/types.md has every built-in type as it is here.
+func TestDocumentationIsCurrent(t *testing.T) {
+	b, err := os.ReadFile("../../../docs/types.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range BuiltIn() {
+		cpu := "own cores"
+		switch x.Family {
+		case api.FamilyBurst:
+			earn := x.Baseline * x.VCPUs * 60
+			cpu = fmt.Sprintf("%g %% each: earns %.4g credits an hour, up to %.4g", x.Baseline*100, earn, earn*24)
+		case api.FamilyShared:
+			cpu = fmt.Sprintf("weight %d", x.Weight)
+		}
+		if line := fmt.Sprintf("| `%s` | %g | %s | %s |\n", x.Name, x.VCPUs, cpu, api.FormatBytes(x.Memory)); !strings.Contains(string(b), line) {
+			t.Errorf("docs/types.md lacks the line\n%s", line)
+		}
+	}
+	_, example, _ := strings.Cut(string(b), "```yaml\n")
+	example, _, _ = strings.Cut(example, "```")
+	if types, err := Parse("types.yaml", strings.NewReader(example)); err != nil || len(types) != 3 {
+		t.Errorf("the example of docs/types.md: %d types, %v", len(types), err)
+	}
 }
