@@ -27,6 +27,8 @@ type StopRequest struct {
 type UpdateRequest struct {
 	Resources *Resources     `json:"resources,omitempty"`
 	Restart   *RestartPolicy `json:"restart,omitempty"`
+	// CreditMode changes what a burst instance does without credits.
+	CreditMode CreditMode `json:"creditMode,omitempty" enum:"standard,unlimited"`
 	Protected *bool          `json:"protected,omitempty" doc:"Keep it when its group scales in"`
 }
 
@@ -120,6 +122,17 @@ func (c *Client) Update(ctx context.Context, id string, r UpdateRequest) error {
 // next start.
 func (c *Client) Resize(ctx context.Context, id string, r ResizeRequest) error {
 	return c.act(ctx, id, "resize", r)
+}
+
+// Credits reads the account of a burst instance, with the series "1s" or "5m"
+// unless it is "".
+func (c *Client) Credits(ctx context.Context, id, series string) (CPUCredits, error) {
+	q := url.Values{}
+	if series != "" {
+		q.Set("series", series)
+	}
+	var out CPUCredits
+	return out, c.call(ctx, "GET", "/instances/"+esc(id)+"/credits", q, nil, &out)
 }
 
 // Wait blocks until the instance is stopped, running, healthy or removed, and

@@ -31,6 +31,9 @@ type Instance struct {
 	Node string `json:"node,omitempty"`
 	// Status is written only by that node.
 	Status InstanceStatus `json:"status"`
+	// Credits is the account of a burst instance at the moment it was asked
+	// for; it is not stored.
+	Credits *CPUCredits `json:"credits,omitempty"`
 }
 
 // Desired is the state the control plane wants.

@@ -13,6 +13,8 @@ type Stats struct {
 	Pids     PidStats  `json:"pids"`
 	BlockIO  IOStats   `json:"blockIO"`
 	Network  NetStats  `json:"network"`
+	// Credits is the account of a burst instance.
+	Credits *CPUCredits `json:"credits,omitempty"`
 }
 
 // CPUStats are CPU times.

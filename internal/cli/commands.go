@@ -34,6 +34,7 @@ var groups = []group{
 		{"attach", attachCommand},
 		{"cp", cpCommand},
 		{"stats", statsCommand},
+		{"credits", creditsCommand},
 		{"top", topCommand},
 		{"wait", waitCommand},
 		{"rename", renameCommand},

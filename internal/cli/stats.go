@@ -121,6 +121,7 @@ var statsColumns = []column[statsRow]{
 	{"Name", "NAME", func(r statsRow) string { return r.Stats.Name }},
 	{"CPUPerc", "CPU %", statsRow.CPUPerc},
 	{"Throttled", "THROTTLED", statsRow.Throttled},
+	{"CPUCredits", "CREDITS", statsRow.CPUCredits},
 	{"MemUsage", "MEM USAGE / LIMIT", statsRow.MemUsage},
 	{"MemPerc", "MEM %", statsRow.MemPerc},
 	{"NetIO", "NET I/O", statsRow.NetIO},
@@ -151,6 +152,20 @@ func (r statsRow) CPUPerc() string { return r.share(r.CPU.Usage - r.before.CPU.U
 // Throttled is the time its own quota held it back, in per cent.
 func (r statsRow) Throttled() string {
 	return r.share(r.CPU.ThrottledTime - r.before.CPU.ThrottledTime)
+}
+
+// CPUCredits is the balance of a burst instance, and how long it lasts.
+func (r statsRow) CPUCredits() string {
+	c := r.Stats.Credits
+	switch {
+	case c == nil:
+		return "-"
+	case c.Surplus > 0:
+		return fmt.Sprintf("%.1f (surplus)", -c.Surplus)
+	case c.LastsForSecond > 0 && c.Mode == api.CreditStandard:
+		return fmt.Sprintf("%.1f (%s left)", c.Balance, span(seconds(c.LastsForSecond)))
+	}
+	return fmt.Sprintf("%.1f", c.Balance)
 }
 
 // MemUsage is the memory in use and its limit.

@@ -9,17 +9,18 @@ import (
 
 func updateCommand(a *App) *cobra.Command {
 	var l limitFlags
-	var restart string
+	var restart, credits string
 	cmd := &cobra.Command{
 		Use:               "update [flags] INSTANCE...",
 		Short:             "Change the limits of instances while they run",
-		Example:           "  virga update --memory 1g --cpus 2 web\n  virga update --restart always web db",
+		Example:           "  virga update --memory 1g --cpus 2 web\n  virga update --restart always web db\n  virga update --credits unlimited web",
 		Args:              arguments(1, -1),
 		ValidArgsFunction: a.completeInstances(anyPhase, -1),
 	}
 	f := cmd.Flags()
 	l.registerLive(f)
 	f.StringVar(&restart, "restart", "", "restart `policy`: no, always, unless-stopped, on-failure[:N]")
+	f.StringVar(&credits, "credits", "", "what a burst type does without credits: standard, unlimited")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if f.NFlag() == 0 {
 			return api.Invalid("flags", "nothing is to be changed").WithHint("name a limit, such as --memory 1g; see `virga update --help`")
@@ -41,7 +42,7 @@ func updateCommand(a *App) *cobra.Command {
 			// names are sent as they are.
 			r := i.Spec.Resources
 			l.merge(f.Changed, &r, want)
-			u := api.UpdateRequest{Resources: &r}
+			u := api.UpdateRequest{Resources: &r, CreditMode: api.CreditMode(credits)}
 			if f.Changed("restart") {
 				u.Restart = &policy
 			}

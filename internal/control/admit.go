@@ -72,6 +72,11 @@ func (a *Admission) Update(r api.UpdateRequest) Change {
 		if r.Restart != nil {
 			i.Spec.Restart = *r.Restart
 		}
+		if r.CreditMode != "" {
+			if err := setCreditMode(i, r.CreditMode); err != nil {
+				return err
+			}
+		}
 		return ValidateSpec(&i.Spec)
 	}
 }

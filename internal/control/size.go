@@ -66,6 +66,21 @@ func agree(in *api.Instance) error {
 	return validateMemory("spec.resources", &limits)
 }
 
+// setCreditMode changes what an instance does without credits.
+func setCreditMode(i *api.Instance, mode api.CreditMode) error {
+	t := api.CustomType(i.Spec.Resources)
+	if i.Type != nil {
+		copied := *i.Type
+		t = &copied
+	}
+	var err error
+	if t.CreditMode, err = creditMode(*t, mode); err != nil {
+		return err
+	}
+	i.Spec.CreditMode, i.Type = mode, t
+	return nil
+}
+
 func creditMode(t api.InstanceType, asked api.CreditMode) (api.CreditMode, error) {
 	switch asked {
 	case "":

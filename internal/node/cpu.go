@@ -77,9 +77,13 @@ func (a *Agent) CPUsChanged(id, message string) {
 
 // Credits is the account of a burst instance.
 func (a *Agent) Credits(_ context.Context, id, series string) (api.CPUCredits, error) {
-	c, ok := a.CPU.Credits(id)
+	in, err := a.instance(id)
+	if err != nil {
+		return api.CPUCredits{}, err
+	}
+	c, ok := a.account(in)
 	if !ok {
-		return c, a.noAccount(id)
+		return c, noAccount(in)
 	}
 	switch series {
 	case "1s":
@@ -90,12 +94,16 @@ func (a *Agent) Credits(_ context.Context, id, series string) (api.CPUCredits, e
 	return c, nil
 }
 
-// noAccount says why an instance has no credits.
-func (a *Agent) noAccount(id string) error {
-	in, err := a.Store.Instances.View(id)
-	if err != nil {
-		return err
+// account is that of an instance which is a burst one now.
+func (a *Agent) account(in *api.Instance) (api.CPUCredits, bool) {
+	if claim(in).Family != api.FamilyBurst {
+		return api.CPUCredits{}, false
 	}
+	return a.CPU.Credits(in.ID)
+}
+
+// noAccount says why an instance has no credits.
+func noAccount(in *api.Instance) error {
 	if c := claim(in); c.Family != api.FamilyBurst {
 		return api.Errorf(api.CodeConflict, "instance %s has no CPU credits: its type is %s, not burst", in.Name, c.Family).
 			WithHint("virga resize %s --type burst.small", in.Name)

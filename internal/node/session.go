@@ -102,6 +102,9 @@ func (a *Agent) Stats(ctx context.Context, id string) (api.Stats, error) {
 		return s, err
 	}
 	s.Instance, s.Name = in.ID, in.Name
+	if c, ok := a.account(in); ok {
+		s.Credits = &c
+	}
 	s.Network, err = a.Network.Stats(ctx, id)
 	return s, err
 }

@@ -101,6 +101,14 @@ func (n *fakeNode) session(id string) *fakeSession {
 
 func (n *fakeNode) Info(context.Context) (api.Node, error) { return api.Node{Name: "n1"}, nil }
 
+func (n *fakeNode) Credits(_ context.Context, id, series string) (api.CPUCredits, error) {
+	c := api.CPUCredits{Mode: api.CreditStandard, Balance: 60, Launch: 60, Cap: 144, EarnPerHour: 6, Limit: 2}
+	if series != "" {
+		c.Series = []api.CreditSample{{Time: time.Unix(0, 0).UTC(), Balance: 60}}
+	}
+	return c, nil
+}
+
 func (n *fakeNode) SetNetworks(context.Context) error { return nil }
 
 func (n *fakeNode) Reconnect(context.Context, string) error { return nil }

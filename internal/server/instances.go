@@ -49,12 +49,12 @@ func (s *Server) listInstances(_ context.Context, in *instanceList) (*body[[]*ap
 	return &body[[]*api.Instance]{list}, nil
 }
 
-func (s *Server) inspectInstance(_ context.Context, t *Target) (*body[*api.Instance], error) {
+func (s *Server) inspectInstance(ctx context.Context, t *Target) (*body[*api.Instance], error) {
 	in, err := s.instance(*t)
 	if err != nil {
 		return nil, err
 	}
-	return &body[*api.Instance]{in}, nil
+	return &body[*api.Instance]{s.withCredits(ctx, in)}, nil
 }
 
 type createInstance struct {

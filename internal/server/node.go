@@ -36,6 +36,9 @@ type Node interface {
 	Logs(ctx context.Context, id string, o api.LogOptions) iter.Seq2[api.LogLine, error]
 	Stats(ctx context.Context, id string) (api.Stats, error)
 	Processes(ctx context.Context, id string) ([]api.Process, error)
+	// Credits is the account of a burst instance, with the series "1s" or "5m"
+	// unless it is "".
+	Credits(ctx context.Context, id, series string) (api.CPUCredits, error)
 	// ReadFiles writes a tar of path to w; WriteFiles unpacks one into path.
 	// Both work on stopped instances too.
 	ReadFiles(ctx context.Context, id, path string, w io.Writer) error

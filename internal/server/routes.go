@@ -5,6 +5,7 @@ func (s *Server) routes() {
 	s.systemRoutes()
 	s.instanceRoutes()
 	s.resizeRoutes()
+	s.creditRoutes()
 	s.stateRoutes()
 	s.observeRoutes()
 	s.sessionRoutes()
