@@ -29,7 +29,7 @@ type UpdateRequest struct {
 	Restart   *RestartPolicy `json:"restart,omitempty"`
 	// CreditMode changes what a burst instance does without credits.
 	CreditMode CreditMode `json:"creditMode,omitempty" enum:"standard,unlimited"`
-	Protected *bool          `json:"protected,omitempty" doc:"Keep it when its group scales in"`
+	Protected  *bool      `json:"protected,omitempty" doc:"Keep it when its group scales in"`
 }
 
 // ResizeRequest gives an instance another type.
