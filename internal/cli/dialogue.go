@@ -26,9 +26,6 @@ type dialogue struct {
 // goneTimeout bounds that wait.
 const goneTimeout = 30 * time.Second
 
-// errDetached ends a dialogue by the detach keys.
-var errDetached = errors.New("detached")
-
 // hold runs the session to its end and returns the process's exit code. The
 // terminal is as it was before when it returns.
 func (d dialogue) hold(ctx context.Context, a *App, s *api.ClientSession) (status int, err error) {

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 	"github.com/virga-cloud/virga/api"
@@ -32,9 +31,6 @@ type fakeAPI struct {
 	specs []api.CreateRequest
 	conns int
 }
-
-// epoch is the present of all tests.
-var epoch = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 func newFake(t *testing.T) *fakeAPI {
 	f := &fakeAPI{t: t, socket: filepath.Join(t.TempDir(), "s")}

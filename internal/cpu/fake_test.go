@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -146,16 +145,4 @@ func (m *machine) run(c *Controller, d time.Duration) {
 		d -= step
 		next = c.tick()
 	}
-}
-
-func (m *machine) describe(ids ...string) string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s := []string{"shared=" + m.shared}
-	for _, id := range ids {
-		if g := m.groups[id]; g != nil {
-			s = append(s, fmt.Sprintf("%s=%s", id, g.list))
-		}
-	}
-	return strings.Join(s, " ")
 }

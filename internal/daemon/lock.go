@@ -34,8 +34,9 @@ func lock(dataDir string) (*os.File, error) {
 			WithHint("stop that daemon, or choose another --data-dir")
 	}
 	// The pid is for people; what holds is the lock.
-	if err := f.Truncate(0); err == nil {
-		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
+	if err := f.Truncate(0); err != nil {
+		return f, nil
 	}
-	return f, err
+	_, _ = fmt.Fprintf(f, "%d\n", os.Getpid())
+	return f, nil
 }

@@ -401,10 +401,10 @@ func crashAt(t *testing.T, dir string, at int, before bool) (reached bool) {
 	d.awaitPhase(t, "a", api.PhaseRunning)
 	d.desire(t, "a", func(x *api.Desired) { x.Life = 2 }) // restart
 	reboot()
-	in := d.await(t, "a", "life 2", func(st api.InstanceStatus) bool { return st.Phase == api.PhaseRunning && st.Life == 2 })
+	d.await(t, "a", "life 2", func(st api.InstanceStatus) bool { return st.Phase == api.PhaseRunning && st.Life == 2 })
 	d.engine.end("a", 9)
 	reboot()
-	in = d.awaitPhase(t, "a", api.PhaseStopped)
+	in := d.awaitPhase(t, "a", api.PhaseStopped)
 	if *in.Status.ExitCode != 9 {
 		t.Errorf("exit code %d, want 9", *in.Status.ExitCode)
 	}

@@ -214,7 +214,6 @@ type chunker struct {
 	left   int64 // of the chunk's data
 	digits int   // of the size that were read
 	line   int   // bytes of extensions or of trailers
-	last   bool  // the chunk of size 0
 }
 
 type chunkState uint8

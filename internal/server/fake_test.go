@@ -33,13 +33,6 @@ type fakeNode struct {
 	signals  []string
 }
 
-func (n *fakeNode) run(ctx context.Context) {
-	for c := range n.store.Instances.Watch(ctx) {
-		for n.step(c.ID) {
-		}
-	}
-}
-
 // step does the next thing for an instance, false when there is none.
 func (n *fakeNode) step(id string) bool {
 	in, err := n.store.Instances.ByID(id)

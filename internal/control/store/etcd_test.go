@@ -168,7 +168,7 @@ func TestUnusableDirectories(t *testing.T) {
 			must(t, s.Instances.Create(t.Context(), instance("i1", "one")))
 			must(t, s.Close())
 			spoil(t, dir, damage)
-			s, err := Open(t.Context(), dir, quiet)
+			_, err := Open(t.Context(), dir, quiet)
 			if api.CodeOf(err) != api.CodeUnavailable {
 				t.Fatalf("open: %v", err)
 			}

@@ -102,7 +102,8 @@ func (t *Table[T]) lateBases() []base[T] {
 	if len(batch) > 0 || waitFor == nil {
 		return batch
 	}
-	waitFor.write.Lock() // only to wait until it is done
+	waitFor.write.Lock()
+	//lint:ignore SA2001 taken only to wait until the write under way is done
 	waitFor.write.Unlock()
 	return t.lateBases()
 }

@@ -12,12 +12,10 @@ import (
 // BenchmarkLife reports the medians of the parts of one life, in µs.
 func BenchmarkLife(b *testing.B) {
 	f := newFixture(b)
-	var tasks []engine.Task
 	parts := map[string][]time.Duration{}
 	for i := 0; b.Loop(); i++ {
 		b.StopTimer()
 		t := f.task(fmt.Sprint("bench", i), "exit 0")
-		tasks = append(tasks, t)
 		b.StartTimer()
 		at := time.Now()
 		lap := func(name string) {

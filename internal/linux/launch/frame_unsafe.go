@@ -37,8 +37,6 @@ const (
 // opFork is the number that stands for Fork in an op.
 const opFork = -1
 
-const cloneArgsSize = 88
-
 type frame struct {
 	words []uint64
 	base  uintptr
