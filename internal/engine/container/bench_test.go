@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/virga-cloud/virga/internal/engine"
 )
 
 // BenchmarkLife reports the medians of the parts of one life, in µs.
