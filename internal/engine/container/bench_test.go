@@ -5,7 +5,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
 )
 
 // BenchmarkLife reports the medians of the parts of one life, in µs.
