@@ -94,6 +94,12 @@ func (n *Networks) Remove(ctx context.Context, net *api.Network) error {
 		return api.Errorf(api.CodeConflict, "network %s is used by %s", net.Name, strings.Join(users, ", ")).
 			WithHint("virga network disconnect %s %s, or remove it", net.Name, users[0])
 	}
+	for _, s := range n.Store.Services.Views() {
+		if s.Project == net.Project && s.Spec.Network == net.Name {
+			return api.Errorf(api.CodeConflict, "network %s is used by service %s", net.Name, s.Name).
+				WithHint("virga service rm %s", s.Name)
+		}
+	}
 	return n.Store.Networks.Delete(ctx, net.ID)
 }
 

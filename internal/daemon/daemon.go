@@ -120,7 +120,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 		Store: d.store, Node: d.name, Types: control.Types{Store: d.store, File: types}, Supply: supply(d.name, info.Capacity, c),
 		Images: d.images, Record: d.events.Append,
 	}
-	d.metrics = metrics.Handler(figures{d.node, d.cpu, d.store, d.admission}, log)
+	d.metrics = metrics.Handler(figures{d.node, d.cpu, d.store, d.admission, d.services}, log)
 	d.server = server.New(server.Config{
 		Store: d.store, Admission: d.admission, Node: d.node, NodeName: d.name, Images: d.images, Volumes: volumes, Events: d.events,
 		Services: d.services,

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/balancer"
 	"github.com/virga-cloud/virga/internal/control"
 	"github.com/virga-cloud/virga/internal/control/store"
+	"github.com/virga-cloud/virga/internal/metrics"
 	"github.com/virga-cloud/virga/internal/node"
 )
 
@@ -21,6 +23,7 @@ type figures struct {
 	cpu       node.CPU
 	store     *store.Store
 	admission *control.Admission
+	services  *balancer.Controller
 }
 
 func (f figures) Capacity(ctx context.Context) (api.NodeCapacity, error) {
@@ -32,6 +35,16 @@ func (f figures) Capacity(ctx context.Context) (api.NodeCapacity, error) {
 }
 
 func (f figures) Instances() []*api.Instance { return f.store.Instances.Views() }
+
+func (f figures) Services() []api.Service {
+	var out []api.Service
+	for _, s := range f.store.Services.Views() {
+		c := *s
+		c.Status = f.services.Status(s)
+		out = append(out, c)
+	}
+	return out
+}
 
 func (f figures) Credits(id string) (api.CPUCredits, bool) { return f.cpu.Credits(id) }
 
@@ -54,3 +67,5 @@ func serveMetrics(ctx context.Context, addr string, h http.Handler, log *slog.Lo
 	}
 	return nil
 }
+
+var _ metrics.ServiceSource = figures{}

@@ -113,6 +113,11 @@ func TestDocumentationIsCurrent(t *testing.T) {
 			t.Errorf("docs/metrics.md lacks the line\n%s", line)
 		}
 	}
+	names = append(names, "virga_service_request_seconds")
+	services := newServiceCollector(withServices{})
+	for _, f := range services.families() {
+		names = append(names, f.name)
+	}
 	for _, m := range regexp.MustCompile("(?m)^\\| `(virga_[a-z_]+)`").FindAllStringSubmatch(string(b), -1) {
 		if !slices.Contains(names, m[1]) {
 			t.Errorf("docs/metrics.md has %s, which nothing exports", m[1])

@@ -71,7 +71,7 @@ func (f *Fabric) SetFronts(want []Front) (map[string]error, error) {
 	if err := s.balance.Set(ports, addrs); err != nil {
 		return problems, err
 	}
-	err := f.sweep(next)
+	err := errors.Join(f.sweep(next), f.admitFronts(next))
 	for id, h := range s.held {
 		n, stays := next[id]
 		if !stays || n.segment != h.segment || n.front.Addr != h.front.Addr {
@@ -104,6 +104,31 @@ func (f *Fabric) placeFront(w Front) (*segment, error) {
 	}
 	// Asked for each time: whoever made the bridge anew has forgotten it.
 	return seg, f.conn.Do(link.AddAddress(seg.index, netip.PrefixFrom(w.Addr, 32)))
+}
+
+// admitFronts lets the instances of internal networks reach the services that
+// are theirs, and nobody else.
+func (f *Fabric) admitFronts(next map[string]heldFront) error {
+	f.setting.Lock()
+	defer f.setting.Unlock()
+	f.mu.Lock()
+	changed := false
+	for _, s := range f.segments {
+		var have []netip.Addr
+		for _, n := range next {
+			if n.segment == s && s.spec.Internal {
+				have = append(have, n.front.Addr)
+			}
+		}
+		slices.SortFunc(have, netip.Addr.Compare)
+		changed = changed || !slices.Equal(have, s.fronts)
+		s.fronts = have
+	}
+	f.mu.Unlock()
+	if !changed {
+		return nil
+	}
+	return f.table.Set(f.rules())
 }
 
 // vacateFront takes a service's address back.

@@ -30,7 +30,9 @@ type segment struct {
 	// resolves says that the name server listens at the gateway.
 	resolves atomic.Bool
 
-	free *addresses // +checklocks:Fabric.mu
+	// fronts are the services' addresses, of an internal network.
+	fronts []netip.Addr // +checklocks:Fabric.mu
+	free   *addresses   // +checklocks:Fabric.mu
 }
 
 // segmentKey names a network among those of all projects.
@@ -162,7 +164,7 @@ func (s *segment) gateways() []netip.Prefix {
 
 func (s *segment) rules() nft.Network {
 	return nft.Network{Bridge: s.bridge, Subnets: s.subnets(),
-		Internal: s.spec.Internal, Isolated: s.spec.Isolated}
+		Internal: s.spec.Internal, Isolated: s.spec.Isolated, Fronts: s.fronts}
 }
 
 // isBridge says whether a name is one that bridgeName gives.

@@ -95,7 +95,9 @@ func (s *Server) pruneNetworks(ctx context.Context, r *InProject) (*body[api.Pru
 		if n.Project != r.Project || n.Name == api.NetworkDefault || len(control.NetworkUsers(s.Store, n)) > 0 {
 			continue
 		}
-		if err := s.dropNetwork(ctx, n); err != nil {
+		if err := s.dropNetwork(ctx, n); api.CodeOf(err) == api.CodeConflict {
+			continue // a service has its address there
+		} else if err != nil {
 			return nil, err
 		}
 		out.Body.Removed = append(out.Body.Removed, n.Name)

@@ -103,6 +103,9 @@ func (s *Server) createService(ctx context.Context, r *createService) (*createdS
 	if err != nil {
 		return nil, err
 	}
+	if err := reachable(&v.Spec, n); err != nil {
+		return nil, err
+	}
 	taken := service.Taken(s.Store.Services.Views(), s.Store.Instances.Views())
 	if v.Address, err = service.Address(n, v.Spec.Address, taken); err != nil {
 		return nil, err
@@ -135,6 +138,13 @@ func (s *Server) updateService(ctx context.Context, r *updateService) (*body[api
 	if v.Spec.Network != old.Spec.Network || v.Spec.Address.IsValid() && v.Spec.Address != old.Address {
 		return nil, api.Errorf(api.CodeConflict, "the network and the address of service %s cannot be changed", old.Name).
 			InField("spec.network").WithHint("make another service there")
+	}
+	n, err := control.FindNetwork(s.Store, v.Project, v.Spec.Network)
+	if err == nil {
+		err = reachable(&v.Spec, n)
+	}
+	if err != nil {
+		return nil, err
 	}
 	now, err := s.Store.Services.Update(ctx, old.ID, func(o *api.Service) error {
 		o.Spec = v.Spec
@@ -184,6 +194,18 @@ func (s *Server) admitService(v *api.Service) error {
 				return e.InField(fmt.Sprintf("spec.ports[%d].publish", i))
 			}
 			return err
+		}
+	}
+	return nil
+}
+
+// reachable refuses ports of the node that lead into a network which nobody
+// outside may reach.
+func reachable(spec *api.ServiceSpec, n *api.Network) error {
+	for i, p := range spec.Ports {
+		if p.Publish != 0 && n.Spec.Internal {
+			return api.Invalid(fmt.Sprintf("spec.ports[%d].publish", i), "network %s is internal: nothing outside reaches it", n.Name).
+				WithHint("put the service on a network with a way out, or leave publish out")
 		}
 	}
 	return nil

@@ -114,7 +114,9 @@ func TestValidate(t *testing.T) {
 		{"spec.ports[1].port", func(s *api.ServiceSpec) { s.Ports = append(s.Ports, s.Ports[0]) }},
 		{"", func(s *api.ServiceSpec) { s.Ports = append(s.Ports, api.ServicePort{Port: 80, Protocol: "udp"}) }},
 		{"spec.routes[0].host", func(s *api.ServiceSpec) { s.Routes = []api.ServiceRoute{{Host: "a..b"}} }},
-		{"", func(s *api.ServiceSpec) { s.Routes = []api.ServiceRoute{{Host: "*.example.org", Path: "/a", Strip: true}} }},
+		{"", func(s *api.ServiceSpec) {
+			s.Routes = []api.ServiceRoute{{Host: "*.example.org", Path: "/a", Strip: true}}
+		}},
 		{"spec.routes[0].path", func(s *api.ServiceSpec) { s.Routes = []api.ServiceRoute{{Path: "a"}} }},
 		{"spec.routes[0].strip", func(s *api.ServiceSpec) { s.Routes = []api.ServiceRoute{{Strip: true}} }},
 		{"spec.check.command", func(s *api.ServiceSpec) { s.Check = &api.ServiceCheck{Type: "exec"} }},

@@ -97,3 +97,12 @@ func to(s *nftables.Set) match {
 		&expr.Lookup{SourceRegister: reg, SetName: s.Name, SetID: s.ID},
 	)
 }
+
+// frontOf looks the incoming interface and the destination address up in a set.
+func frontOf(s *nftables.Set) match {
+	return append(family(false),
+		&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: unix.NFT_REG_1},
+		&expr.Payload{DestRegister: unix.NFT_REG_2, Base: expr.PayloadBaseNetworkHeader, Offset: 16, Len: 4},
+		&expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: s.Name, SetID: s.ID},
+	)
+}

@@ -47,6 +47,9 @@ func chains(t *nftables.Table, s sets) []chain {
 		}),
 		base(t, "node", filter, nftables.ChainHookInput, 0, [][]expr.Any{
 			rule(state(established), accept()),
+			// A service of an internal network is for that network.
+			rule(frontOf(s.fronts), accept()),
+			rule(notFrom("lo\x00"), to(s.inward), drop()),
 			rule(fromBridge(s.internal), portTo(unix.IPPROTO_UDP, 53), accept()),
 			rule(fromBridge(s.internal), portTo(unix.IPPROTO_TCP, 53), accept()),
 			rule(fromBridge(s.internal), protocol(unix.IPPROTO_ICMP), accept()),

@@ -8,6 +8,9 @@ type Network struct {
 	Subnets  []netip.Prefix // IPv4 and IPv6
 	Internal bool           // no way out or in; only the node's DNS
 	Isolated bool           // no way between its own instances
+	// Fronts are addresses of the node that serve an internal network and
+	// nobody else, IPv4.
+	Fronts []netip.Addr
 }
 
 // Published sends a port of the node to an instance.

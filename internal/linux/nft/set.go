@@ -14,6 +14,8 @@ type sets struct {
 	bridges  *nftables.Set // names of all bridges
 	internal *nftables.Set // names of bridges of internal networks
 	inside   *nftables.Set // pairs of bridge names that may talk: each with itself
+	fronts   *nftables.Set // of internal networks: bridge name and address of the node
+	inward   *nftables.Set // the addresses alone
 	subnets  [2]*nftables.Set
 	ports    [2]*nftables.Set // protocol, port → address, port
 	exact    [2]*nftables.Set // address, protocol, port → address, port
@@ -27,6 +29,8 @@ func newSets(t *nftables.Table) sets {
 		bridges:  name("bridges", nftables.TypeIFName),
 		internal: name("internal", nftables.TypeIFName),
 		inside:   name("inside", nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeIFName)),
+		fronts:   name("fronts", nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeIPAddr)),
+		inward:   name("inward", nftables.TypeIPAddr),
 	}
 	for i, suffix := range []string{"4", "6"} {
 		addr := nftables.TypeIPAddr
@@ -47,7 +51,7 @@ func newSets(t *nftables.Table) sets {
 
 // all lists the sets in a fixed order.
 func (s sets) all() []*nftables.Set {
-	return []*nftables.Set{s.bridges, s.internal, s.inside,
+	return []*nftables.Set{s.bridges, s.internal, s.inside, s.fronts, s.inward,
 		s.subnets[0], s.subnets[1], s.ports[0], s.ports[1], s.exact[0], s.exact[1]}
 }
 
@@ -63,6 +67,10 @@ func (s sets) elements(networks []Network, published iter.Seq[Published]) map[*n
 		}
 		if !n.Isolated {
 			add(s.inside, nftables.SetElement{Key: append(ifname(n.Bridge), name...)})
+		}
+		for _, a := range n.Fronts {
+			add(s.fronts, nftables.SetElement{Key: append(ifname(n.Bridge), a.AsSlice()...)})
+			add(s.inward, nftables.SetElement{Key: a.AsSlice()})
 		}
 		for _, p := range n.Subnets {
 			add(s.subnets[version(p.Addr())], interval(p)...)
