@@ -86,6 +86,23 @@ func (c *Client) PruneNetworks(ctx context.Context) (PruneReport, error) {
 	return r, c.call(ctx, "POST", "/networks/prune", nil, nil, &r)
 }
 
+// Rules lists the rules between instances.
+func (c *Client) Rules(ctx context.Context) ([]Rule, error) {
+	var list []Rule
+	return list, c.call(ctx, "GET", "/rules", nil, nil, &list)
+}
+
+// CreateRule makes a rule; one that is there already is returned as it is.
+func (c *Client) CreateRule(ctx context.Context, r RuleSpec) (Rule, error) {
+	var out Rule
+	return out, c.call(ctx, "POST", "/rules", nil, r, &out)
+}
+
+// RemoveRule removes a rule.
+func (c *Client) RemoveRule(ctx context.Context, id string) error {
+	return c.call(ctx, "DELETE", "/rules/"+esc(id), nil, nil, nil)
+}
+
 // Node describes the node.
 func (c *Client) Node(ctx context.Context) (Node, error) {
 	var n Node

@@ -23,7 +23,10 @@ type NetworkSpec struct {
 	Internal bool `json:"internal,omitempty"`
 	// Isolated networks do not let their instances see each other.
 	Isolated bool `json:"isolated,omitempty"`
-	MTU      int  `json:"mtu,omitempty" minimum:"0" maximum:"65535" doc:"Bytes; default 1500"`
+	// Policy is what becomes of connections between the network's instances
+	// that no rule speaks of.
+	Policy RuleAction `json:"policy,omitempty" enum:"allow,deny" doc:"Default deny when internal, else allow"`
+	MTU    int        `json:"mtu,omitempty" minimum:"0" maximum:"65535" doc:"Bytes; default 1500"`
 }
 
 // ConnectRequest attaches an instance to a network. A running one has the

@@ -79,6 +79,7 @@ var kernelFiles = map[string]string{
 	"internal/cli/server_unpack.go":   "an anonymous file to execute; the command stays light without internal/linux",
 	"test/vm/init/module.go":          "loads modules, in a guest of the tests that has nothing else to do it",
 	"internal/network/reservation.go": "a bound socket that never listens, which net cannot make",
+	"internal/network/rules.go":       "the numbers of protocols",
 	"internal/network/loopback.go":    "the same socket, when it listens after all",
 }
 

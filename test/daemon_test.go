@@ -195,6 +195,7 @@ func (d *Daemon) removeAll() {
 		d.CLI(append([]string{"rm", "-f", "-v"}, ids...)...)
 	}
 	d.CLI("volume", "prune", "-f")
+	d.CLI("network", "prune", "-f")
 }
 
 func (d *Daemon) logSize() int64 {

@@ -17,6 +17,8 @@ func networkCommand(a *App) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(networkCreateCommand(a), networkListCommand(a), networkRemoveCommand(a), networkPruneCommand(a), networkConnectCommand(a), networkDisconnectCommand(a),
+		networkRuleCommand(a, api.RuleAllow, "Let instances open connections to others"),
+		networkRuleCommand(a, api.RuleDeny, "Keep instances from opening connections to others"), networkRulesCommand(a),
 		inspectOf(a, "network", "  virga network inspect default\n  virga network inspect --format '{{.Spec.Subnet}}' default", a.completeNetworks,
 			func(cmd *cobra.Command, n string) (api.Network, error) { return a.api().Network(cmd.Context(), n) }))
 	return cmd

@@ -48,6 +48,7 @@ func (n *networkCreate) register(f *pflag.FlagSet) {
 	f.BoolVar(&n.ipv6, "ipv6", true, "give instances IPv6 addresses too")
 	f.BoolVar(&s.Internal, "internal", false, "no way out, and no way in from outside")
 	f.BoolVar(&s.Isolated, "isolated", false, "instances do not see each other")
+	f.StringVar((*string)(&s.Policy), "policy", "", "what no rule speaks of: allow or deny (default deny when internal)")
 	f.IntVar(&s.MTU, "mtu", 0, "largest packet in `bytes` (default 1500)")
 	f.StringArrayVarP(&n.labels, "label", "l", nil, "set a label (`KEY=VALUE`)")
 	f.BoolVar(&n.request.IfNotExists, "if-not-exists", false, "a network of that name that is as asked is no error")

@@ -18,6 +18,12 @@ const (
 // completeNetwork fills what a network's spec leaves open and checks the whole.
 // taken are the subnets that others have.
 func completeNetwork(s api.NetworkSpec, taken []netip.Prefix, pool6 netip.Prefix) (api.NetworkSpec, error) {
+	if s.Policy == "" {
+		s.Policy = api.RuleAllow
+		if s.Internal {
+			s.Policy = api.RuleDeny
+		}
+	}
 	if s.MTU == 0 {
 		s.MTU = 1500
 	}
@@ -95,5 +101,5 @@ func satisfies(have, want api.NetworkSpec) bool {
 	return have.Internal == want.Internal && have.Isolated == want.Isolated && have.IPv4Only == want.IPv4Only &&
 		fits(have.Subnet, want.Subnet, !want.Subnet.IsValid()) && fits(have.Gateway, want.Gateway, !want.Gateway.IsValid()) &&
 		fits(have.Subnet6, want.Subnet6, !want.Subnet6.IsValid()) && fits(have.Gateway6, want.Gateway6, !want.Gateway6.IsValid()) &&
-		fits(have.MTU, want.MTU, want.MTU == 0)
+		fits(have.MTU, want.MTU, want.MTU == 0) && fits(have.Policy, want.Policy, want.Policy == "")
 }

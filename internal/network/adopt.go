@@ -18,7 +18,7 @@ import (
 // addresses, ports and names are taken in hand again, and redirections that
 // were lost are put back.
 func (f *Fabric) Adopt(ctx context.Context, r Request, have []api.AddressOn, ports []api.Port) error {
-	m := &member{instance: r.Instance, name: r.Name, project: r.Project}
+	m := newMember(r)
 	if base, ok := firstHostID(fmt.Sprintf("/proc/%d/uid_map", r.PID)); ok && base >= idBase {
 		m.ids = base
 	}
@@ -48,6 +48,7 @@ func (f *Fabric) Adopt(ctx context.Context, r Request, have []api.AddressOn, por
 	f.members[r.Instance] = m
 	f.mu.Unlock()
 	f.dns.Put(host(r, m.ports))
+	f.judged(m)
 	return nil
 }
 

@@ -273,13 +273,13 @@ func kept(r Request, s *segment) netip.Addr {
 }
 
 func (f *Fabric) remember(r Request, p *place, published []*reservation) {
+	m := newMember(r)
+	m.ids, m.ports, m.published = p.ids, p.ports, published
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.members[r.Instance] = &member{
-		instance: r.Instance, name: r.Name, project: r.Project,
-		ids: p.ids, ports: p.ports, published: published,
-	}
+	f.members[r.Instance] = m
+	f.mu.Unlock()
 	f.dns.Put(host(r, p.ports))
+	f.judged(m)
 }
 
 func (f *Fabric) address(s *segment) (netip.Addr, error) {

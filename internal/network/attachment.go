@@ -13,6 +13,8 @@ type Request struct {
 	Instance string // id
 	Name     string
 	Project  string
+	Labels   map[string]string
+	Group    string           // that it is a member of, or ""
 	Hostname string           // default Name
 	Networks []api.Attachment // one "host" or "none", or networks by name; default one "default"
 	Ports    []api.Port

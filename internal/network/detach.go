@@ -16,6 +16,7 @@ func (f *Fabric) Detach(ctx context.Context, instance string) error {
 	}
 	f.dns.Remove(instance)
 	err := f.unpublish(m.published)
+	f.judged(m) // before its addresses are another's
 	for _, p := range m.ports {
 		f.free(p.segment, p.addr)
 	}

@@ -24,6 +24,7 @@ type Fabric struct {
 	config Config
 	conn   *link.Conn
 	table  *nft.Table
+	policy *nft.Policies
 	ids    *idRanges
 	warm   *warm
 	dns    *dns.Server
@@ -40,6 +41,7 @@ type Fabric struct {
 	mu       sync.Mutex
 	segments map[string]*segment   // +checklocks:mu; by key
 	members  map[string]*member    // +checklocks:mu; by instance
+	access   []api.Rule            // +checklocks:mu; rules between instances
 	left     remains               // +checklocks:mu; of an earlier daemon
 	static6  map[netip.Addr]string // +checklocks:mu; instances that asked for an IPv6 address
 }
@@ -47,6 +49,8 @@ type Fabric struct {
 // member is an instance that is attached.
 type member struct {
 	instance, name, project string
+	group                   string
+	labels                  map[string]string
 	ids                     uint32
 	ports                   []port
 	published               []*reservation
@@ -65,6 +69,9 @@ func New(ctx context.Context, c Config) (*Fabric, error) {
 	}
 	if f.table, err = nft.Open(f.config.Table); err != nil {
 		return nil, errors.Join(err, conn.Close())
+	}
+	if f.policy, err = nft.OpenPolicies(f.config.Table); err != nil {
+		return nil, errors.Join(err, f.table.Close(), conn.Close())
 	}
 	if f.ids, err = newIDRanges(); err != nil {
 		return nil, errors.Join(err, f.table.Close(), conn.Close())
@@ -124,6 +131,9 @@ func (f *Fabric) Set(ctx context.Context, networks []api.Network) error {
 	gone := f.replace(wanted)
 	f.mu.Unlock()
 	if err := f.table.Set(f.rules()); err != nil {
+		return err
+	}
+	if err := f.applyRules(); err != nil {
 		return err
 	}
 	for _, s := range gone {
@@ -280,7 +290,7 @@ func (f *Fabric) Clear() error {
 		}
 	}
 	f.stop()
-	err := errors.Join(f.table.Delete(), f.fronts.balance.Delete())
+	err := errors.Join(f.table.Delete(), f.fronts.balance.Delete(), f.policy.Delete())
 	for _, s := range f.segments {
 		f.dns.Unlisten(s.key)
 		err = errors.Join(err, f.conn.Do(link.Delete(s.bridge)))
@@ -303,7 +313,7 @@ func (f *Fabric) Close() error {
 		}
 	}
 	f.mu.Unlock()
-	return errors.Join(err, f.closeFronts(), f.table.Close(), f.conn.Close())
+	return errors.Join(err, f.closeFronts(), f.policy.Close(), f.table.Close(), f.conn.Close())
 }
 
 // linkName is a new name for the node's end of a link; whose it is says its

@@ -61,6 +61,7 @@ func (f *Fabric) Reconnect(ctx context.Context, r Request) ([]api.AddressOn, err
 	f.mu.Unlock()
 	f.dns.Put(host(r, ports))
 	f.labels.set(r.Instance, fresh)
+	f.judged(m)
 	return addressesOn(ports), f.unplug(gone)
 }
 

@@ -20,6 +20,7 @@ func (f *Fabric) repair(ctx context.Context) {
 		}
 		f.repaired(f.config.Table, f.table.Repair)
 		f.repaired(f.config.Table+"-services", f.fronts.balance.Repair)
+		f.repaired(f.config.Table+"-rules", f.policy.Repair)
 	}
 }
 

@@ -84,7 +84,7 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	defer a.stop()
 	watchCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	networks := a.Store.Networks.Watch(watchCtx)
+	networks, rules := a.Store.Networks.Watch(watchCtx), a.Store.Rules.Watch(watchCtx)
 	if err := a.SetNetworks(ctx); err != nil {
 		a.Log.Error("networks are not as stored", "error", err)
 	}
@@ -95,7 +95,7 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	a.kickAll()
 	ready()
 	a.wg.Go(func() { a.housekeep(ctx) })
-	a.wg.Go(func() { a.followNetworks(watchCtx, networks) })
+	a.wg.Go(func() { a.followNetworks(watchCtx, networks, rules) })
 	exits := a.Engine.Exits()
 	for {
 		select {

@@ -18,6 +18,7 @@ import (
 	"github.com/virga-cloud/virga/internal/control/store"
 	"github.com/virga-cloud/virga/internal/cpu"
 	"github.com/virga-cloud/virga/internal/engine"
+	"github.com/virga-cloud/virga/internal/linux/nft"
 	"github.com/virga-cloud/virga/internal/network"
 	"github.com/virga-cloud/virga/internal/volume"
 )
@@ -259,6 +260,10 @@ func (n fakeNetwork) Set(context.Context, []api.Network) error { return nil }
 func (n fakeNetwork) Reconnect(context.Context, network.Request) ([]api.AddressOn, error) {
 	return nil, nil
 }
+
+func (n fakeNetwork) SetRules(context.Context, []api.Rule) error { return nil }
+
+func (n fakeNetwork) RuleCounts() (map[string]nft.Count, error) { return nil, nil }
 
 func (n fakeNetwork) Routes() ([]netip.Prefix, error) { return nil, nil }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/cpu"
 	"github.com/virga-cloud/virga/internal/engine"
+	"github.com/virga-cloud/virga/internal/linux/nft"
 	"github.com/virga-cloud/virga/internal/network"
 )
 
@@ -72,6 +73,11 @@ type Network interface {
 	// Set makes the networks of the node those given. Declarative and safe to
 	// repeat; one that instances are attached to is kept.
 	Set(ctx context.Context, networks []api.Network) error
+	// SetRules makes the rules between instances those given. Declarative and
+	// safe to repeat.
+	SetRules(ctx context.Context, rules []api.Rule) error
+	// RuleCounts is what rules have matched, by their ids.
+	RuleCounts() (map[string]nft.Count, error)
 	// Routes are the destinations that the node reaches otherwise.
 	Routes() ([]netip.Prefix, error)
 	// Attach takes a ready sandbox and makes it the instance's. Idempotent for

@@ -107,7 +107,7 @@ func (a *Agent) image(ctx context.Context, in *api.Instance) (api.Image, []strin
 func networkRequest(in *api.Instance) network.Request {
 	s := &in.Spec
 	return network.Request{
-		Instance: in.ID, Name: in.Name, Project: in.Project,
+		Instance: in.ID, Name: in.Name, Project: in.Project, Labels: in.Labels, Group: in.Group,
 		Networks: s.Networks, Ports: s.Ports, Keep: in.Status.Addresses,
 		UserNS:  !s.Security.Privileged && s.Security.UserNS != "host",
 		Sysctls: s.Security.Sysctls, Hostname: s.Hostname,

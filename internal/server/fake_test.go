@@ -106,6 +106,8 @@ func (n *fakeNode) SetNetworks(context.Context) error { return nil }
 
 func (n *fakeNode) Reconnect(context.Context, string) error { return nil }
 
+func (n *fakeNode) CountRules([]api.Rule) error { return nil }
+
 func (n *fakeNode) Routes() ([]netip.Prefix, error) {
 	return []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, nil
 }

@@ -20,6 +20,8 @@ type Node interface {
 	// SetNetworks makes the node's networks those of the store, and returns
 	// when they are.
 	SetNetworks(ctx context.Context) error
+	// CountRules adds to rules what they have matched.
+	CountRules(rules []api.Rule) error
 	// Reconnect returns when a running instance has the networks of its spec,
 	// or says why it cannot have them.
 	Reconnect(ctx context.Context, id string) error

@@ -15,6 +15,7 @@ func (s *Server) routes() {
 	s.volumeRoutes()
 	s.networkRoutes()
 	s.serviceRoutes()
+	s.ruleRoutes()
 	s.groupRoutes()
 	s.typeRoutes()
 	s.capacityRoutes()

@@ -12,6 +12,7 @@ type Store struct {
 	Instances *Table[api.Instance]
 	Volumes   *Table[api.Volume]
 	Networks  *Table[api.Network]
+	Rules     *Table[api.Rule]
 	Groups    *Table[api.Group]
 	Services  *Table[api.Service]
 	Types     *Table[Type]
@@ -47,6 +48,7 @@ func open(ctx context.Context, b backend, log *slog.Logger) (*Store, error) {
 		Instances: newTable(b, log, "instances", func(o *api.Instance) *api.Meta { return &o.Meta }),
 		Volumes:   newTable(b, log, "volumes", func(o *api.Volume) *api.Meta { return &o.Meta }),
 		Networks:  newTable(b, log, "networks", func(o *api.Network) *api.Meta { return &o.Meta }),
+		Rules:     newTable(b, log, "rules", func(o *api.Rule) *api.Meta { return &o.Meta }),
 		Groups:    newTable(b, log, "groups", func(o *api.Group) *api.Meta { return &o.Meta }),
 		Services:  newTable(b, log, "services", func(o *api.Service) *api.Meta { return &o.Meta }),
 		Types:     newTable(b, log, "types", func(o *Type) *api.Meta { return &o.Meta }),
@@ -61,7 +63,7 @@ func open(ctx context.Context, b backend, log *slog.Logger) (*Store, error) {
 }
 
 func (s *Store) tables() []table {
-	return []table{s.Instances, s.Volumes, s.Networks, s.Groups, s.Services, s.Types}
+	return []table{s.Instances, s.Volumes, s.Networks, s.Rules, s.Groups, s.Services, s.Types}
 }
 
 // Close makes the last writes durable and releases the backend.
