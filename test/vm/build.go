@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,9 +15,8 @@ import (
 // Suite is the tests of one package that run in the guest.
 type Suite struct {
 	Package string // from the module's root: "internal/linux/cgroup"
-	Run     string // -test.run, "" for all
+	Run     string // -test.run, "" for all tests
 	Skip    string // -test.skip
-	Env     []string
 }
 
 // program is how the guest runs the suite.
@@ -24,8 +24,8 @@ func (s Suite) program() plan.Program {
 	return plan.Program{
 		Name: s.Package,
 		Dir:  "/src/" + s.Package,
-		Args: []string{binaryOf(s.Package), "-test.v=test2json", "-test.run=" + s.Run, "-test.skip=" + s.Skip, "-test.timeout=8m"},
-		Env:  append([]string{"VIRGA_BIN=/bin/virga", "VIRGA_SHIM=/bin/virga-shim", "VIRGA_PATIENCE=3m"}, s.Env...),
+		Args: []string{binaryOf(s.Package), "-test.v=test2json", "-test.run=" + cmp.Or(s.Run, "^Test"), "-test.skip=" + s.Skip, "-test.timeout=8m"},
+		Env:  []string{"VIRGA_BIN=/bin/virga", "VIRGA_SHIM=/bin/virga-shim", "VIRGA_PATIENCE=3m"},
 	}
 }
 

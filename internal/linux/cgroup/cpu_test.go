@@ -79,7 +79,7 @@ func TestCPUSets(t *testing.T) {
 	}
 	all := strings.TrimSpace(string(online))
 	if all == "0" || r.EachHasCPUs() {
-		t.Skip("needs two CPUs and version 1's cpusets")
+		t.Skip("two CPUs and version 1's cpusets: not supported by this machine")
 	}
 	free, _, err := r.Create("free", Limits{})
 	if err != nil {
