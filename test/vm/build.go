@@ -24,7 +24,7 @@ func (s Suite) program() plan.Program {
 	return plan.Program{
 		Name: s.Package,
 		Dir:  "/src/" + s.Package,
-		Args: []string{binaryOf(s.Package), "-test.v=test2json", "-test.run=" + cmp.Or(s.Run, "^Test"), "-test.skip=" + s.Skip, "-test.timeout=8m"},
+		Args: []string{binaryOf(s.Package), "-test.v=test2json", "-test.run=" + cmp.Or(s.Run, "^Test"), "-test.skip=" + s.Skip, "-test.timeout=12m"},
 		Env:  []string{"VIRGA_BIN=/bin/virga", "VIRGA_SHIM=/bin/virga-shim", "VIRGA_PATIENCE=3m"},
 	}
 }
