@@ -22,6 +22,7 @@ func logsCommand(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "logs [flags] INSTANCE",
 		Short:             "Show what an instance has written",
+		Long:              "Show what an instance has written. `virga compose logs` shows all of a Compose project.",
 		Example:           "  virga logs -f --tail 20 web\n  virga logs --since 10m --timestamps web",
 		Args:              arguments(1, 1),
 		ValidArgsFunction: a.completeInstances(anyPhase, 1),
