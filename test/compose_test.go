@@ -221,17 +221,19 @@ services:
 func TestComposeGroup(t *testing.T) {
 	d := Start(t)
 	image := d.Busybox(t)
+	port := freePort(t)
 	file := func(n int, v string) string {
 		return fmt.Sprintf(`
 services:
   web:
     image: %[1]s
-    command: sleep 1000
+    command: httpd -f -p 80 -h /var/www
     stop_grace_period: 0s
     environment: {V: "%[3]s"}
+    ports: ["%[4]d:80"]
     deploy: {replicas: %[2]d, update_config: {parallelism: 1, order: start-first}}
   probe: {image: %[1]s, command: sleep 1000, stop_grace_period: 0s}
-`, image, n, v)
+`, image, n, v, port)
 	}
 	p := d.compose(t, "many", file(2, "1"))
 	p.up("--wait")
@@ -245,6 +247,7 @@ services:
 		t.Fatalf("%d instances of web, want 2", n)
 	}
 	contains(t, p.in("many-probe-1", "nslookup", "web"), addresses()...)
+	eventuallyGet(t, fmt.Sprintf("http://127.0.0.1:%d", port), "hello from busybox")
 	before := pids(p.members(t, "many-web"))
 	p.up("--wait")
 	for pid := range pids(p.members(t, "many-web")) {
@@ -269,6 +272,8 @@ services:
 	if _, ok := p.instances()["many-web-1"]; !ok || len(p.instances()) != 2 {
 		t.Errorf("the group did not become one instance: %v", p.Must(t, p.args("ps")...))
 	}
+	eventuallyGet(t, fmt.Sprintf("http://127.0.0.1:%d", port), "hello from busybox")
+	equal(t, "services", p.Must(t, "service", "ls", "-q"), "")
 	p.Must(t, p.args("down")...)
 	p.noneLeft()
 }

@@ -39,7 +39,7 @@ func (d *Deployment) observe(ctx context.Context) (s state, err error) {
 	}
 	s.groups = owned(groups, d.Project, func(g api.Group) map[string]string { return g.Labels })
 	services, err := d.Client.Services(ctx)
-	if gone(err) != nil { // a daemon without services has none
+	if err != nil {
 		return s, err
 	}
 	s.services = owned(services, d.Project, func(v api.Service) map[string]string { return v.Labels })

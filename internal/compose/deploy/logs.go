@@ -38,7 +38,9 @@ func (d *Deployment) Logs(ctx context.Context, o LogOptions) error {
 	slices.SortFunc(list, func(a, b api.Instance) int { return strings.Compare(a.Name, b.Name) })
 	w := &lines{out: d.Out, colour: d.Colour, plain: o.NoPrefix, times: o.Timestamps}
 	for _, in := range list {
-		w.width = max(w.width, len(in.Name))
+		if o.shows(in) {
+			w.width = max(w.width, len(in.Name))
+		}
 	}
 	if !o.Follow {
 		for _, in := range list {
