@@ -12,6 +12,7 @@ func (e *Engine) Dissolve(ctx context.Context) error {
 	e.wg.Wait()
 	err := e.supervisor().Stop(ctx)
 	e.supervisor().Close()
+	e.closer.close()
 	e.trash.close()
 	return errors.Join(err, e.cgroups.Remove(), e.cgroups.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/virga-cloud/virga/internal/engine"
@@ -24,6 +25,9 @@ type Config struct {
 	// Trash is a directory on the same file system; what is removed goes
 	// there and is deleted in the background.
 	Trash string
+	// Base is a directory that Instances, Trash and the images' layers lie
+	// below; it gets one more, skeleton. "" when they have nothing in common.
+	Base string
 	// Cgroup is the name of the root of all groups; default "virga". Daemons
 	// that share a machine have different ones.
 	Cgroup string
@@ -50,15 +54,19 @@ type Engine struct {
 	mask    []confine.Path
 	protect []string
 	trash   *trash
-	seccomp seccomp.Cache
-	exits   chan engine.Exit
-	stop    context.CancelFunc
-	wg      sync.WaitGroup
+	closer  *closer
+	// sameMount remembers which directories are on the mount of Base.
+	sameMount sync.Map // string → bool
+	seccomp   seccomp.Cache
+	exits     chan engine.Exit
+	stop      context.CancelFunc
+	wg        sync.WaitGroup
 
 	mu      sync.Mutex
-	client  *shim.Client    // guarded by mu
-	running map[string]life // by instance; guarded by mu
-	execs   map[string]bool // ids of execs that a session holds; guarded by mu
+	client  *shim.Client        // guarded by mu
+	running map[string]life     // by instance; guarded by mu
+	roots   map[string]*os.File // what runs has as root, by instance; guarded by mu
+	execs   map[string]bool     // ids of execs that a session holds; guarded by mu
 }
 
 // life is what runs of an instance.
@@ -76,6 +84,11 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 			return nil, err
 		}
 	}
+	if c.Base != "" {
+		if err := makeSkeleton(filepath.Join(c.Base, "skeleton")); err != nil {
+			return nil, err
+		}
+	}
 	bounds, err := caps.Bounding()
 	if err != nil {
 		return nil, fmt.Errorf("read capabilities: %w", err)
@@ -86,7 +99,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}
 	e := &Engine{
 		Config: c, cgroups: groups, bounds: bounds, adjust: oomScoreAdj(),
-		exits: make(chan engine.Exit), running: map[string]life{}, execs: map[string]bool{},
+		exits: make(chan engine.Exit), running: map[string]life{}, roots: map[string]*os.File{}, execs: map[string]bool{},
 	}
 	if e.client, err = c.Connect(ctx); err != nil {
 		return nil, errors.Join(err, groups.Close())
@@ -94,7 +107,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	e.mask, e.protect = confine.DefaultPaths()
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stop = stop
-	e.trash = newTrash(c.Trash, c.Log)
+	e.trash, e.closer = newTrash(c.Trash, c.Log), newCloser()
 	lives, err := e.Lives(ctx)
 	if err != nil {
 		return nil, errors.Join(err, e.Close())
@@ -116,6 +129,7 @@ func (e *Engine) Close() error {
 	e.stop()
 	e.wg.Wait()
 	e.supervisor().Close()
+	e.closer.close()
 	e.trash.close()
 	return e.cgroups.Close()
 }
@@ -138,13 +152,18 @@ func (e *Engine) of(instance string) (life, error) {
 	return l, nil
 }
 
-// begun adds the pid of a life, unless it has ended already.
-func (e *Engine) begun(instance string, l life) {
+// begun adds the pid of a life, unless it has ended already, and holds its root:
+// were the workload the last to have it, its end would not be seen before the
+// root is taken apart.
+func (e *Engine) begun(instance string, l life, root *os.File) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.running[instance].number == l.number {
-		e.running[instance] = l
+	if e.running[instance].number != l.number {
+		e.closer.put(root)
+		return
 	}
+	e.running[instance] = l
+	e.roots[instance] = root
 }
 
 func (e *Engine) set(instance string, l life) {

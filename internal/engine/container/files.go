@@ -90,7 +90,7 @@ func (e *Engine) openFiles(t engine.Task, name string) (*files, error) {
 	if err := os.MkdirAll(writable(t.Dir), 0o711); err != nil {
 		return nil, err
 	}
-	dir, err := mount.Overlay{Layers: t.Layers, Writable: writable(t.Dir)}.Mount()
+	dir, err := mount.Overlay{Layers: e.layers(t.Layers), Writable: writable(t.Dir)}.Mount()
 	if err != nil {
 		return nil, fmt.Errorf("mount root of %s: %w", t.Instance, err)
 	}

@@ -111,6 +111,8 @@ func (e *Engine) ended(instance string, number int) {
 	defer e.mu.Unlock()
 	if e.running[instance].number == number {
 		delete(e.running, instance)
+		e.closer.put(e.roots[instance])
+		delete(e.roots, instance)
 	}
 }
 

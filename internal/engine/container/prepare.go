@@ -33,7 +33,7 @@ func (e *Engine) prepare(ctx context.Context, t engine.Task) (*prepared, error) 
 	v := &view{Root: mount.Root{Dir: root}, covered: []string{"/dev", "/proc", "/sys"}}
 
 	for _, step := range []func(context.Context, engine.Task, *view, *prepared) error{
-		e.etc, e.mounts, e.dev, e.asInit, e.user, e.security, e.command,
+		e.dev, e.etc, e.mounts, e.asInit, e.user, e.security, e.command,
 	} {
 		if err := step(ctx, t, v, p); err != nil {
 			return p, err
@@ -46,7 +46,17 @@ func (e *Engine) prepare(ctx context.Context, t engine.Task) (*prepared, error) 
 // are stored with the ids that the instance sees.
 func (e *Engine) mountRoot(t engine.Task) (*os.File, error) {
 	o := mount.Overlay{
-		Layers: t.Layers, Writable: writable(t.Dir), UserNS: t.Sandbox.UserNS, IDs: t.Sandbox.IDs,
+		Layers: e.layers(t.Layers), Writable: writable(t.Dir), UserNS: t.Sandbox.UserNS, IDs: t.Sandbox.IDs,
+		Volatile: t.Spec.AutoRemove, Release: e.closer.put,
+	}
+	o.Under = e.under(o.Layers)
+	if t.Life > 1 {
+		e.closer.flush() // the last life's root has the same writable layer
+		if o.Volatile {
+			if err := o.Reset(); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if err := os.MkdirAll(o.Writable, 0o711); err != nil {
 		return nil, err

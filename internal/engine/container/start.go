@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -61,7 +62,8 @@ func (e *Engine) Start(ctx context.Context, t engine.Task) (engine.Started, erro
 	if err != nil {
 		return engine.Started{}, explain(t, err)
 	}
-	e.begun(t.Instance, life{t.Life, pid})
+	p.release(p.Start.Root)
+	e.begun(t.Instance, life{t.Life, pid}, p.Start.Root)
 	undo.Release()
 	return engine.Started{PID: pid, Time: time.Now(), Warnings: append(p.warnings, warnings...)}, nil
 }
@@ -96,6 +98,11 @@ type prepared struct {
 
 // keep has files closed with the preparation.
 func (p *prepared) keep(files ...*os.File) { p.files = append(p.files, files...) }
+
+// release takes a file back from keep.
+func (p *prepared) release(f *os.File) {
+	p.files = slices.DeleteFunc(p.files, func(k *os.File) bool { return k == f })
+}
 
 // close lets go of the files. What was not attached vanishes.
 func (p *prepared) close() {

@@ -2,10 +2,8 @@ package cgroup
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -29,11 +27,39 @@ func write(dir, file, value string) error {
 }
 
 func read(dir, file string) (string, error) {
+	path := filepath.Join(dir, file)
 	for {
-		b, err := os.ReadFile(filepath.Join(dir, file))
-		if err == nil || !errors.Is(err, unix.EINTR) {
-			return string(bytes.TrimSpace(b)), err
+		b, err := readAll(path)
+		if err == nil {
+			return string(bytes.TrimSpace(b)), nil
 		}
+		if err != unix.EINTR {
+			return "", &fs.PathError{Op: "read", Path: path, Err: err}
+		}
+	}
+}
+
+// readAll is os.ReadFile without what that does for files that can be waited
+// for.
+func readAll(path string) ([]byte, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	b := make([]byte, 0, 512)
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := unix.Read(fd, b[len(b):cap(b)])
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			return b, nil
+		}
+		b = b[:len(b)+n]
 	}
 }
 

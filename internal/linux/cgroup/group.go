@@ -20,6 +20,7 @@ import (
 type Group struct {
 	root *Root
 	id   string
+	made []string // its directories, of one that Create has just made
 }
 
 // Group returns the group with the id.
@@ -31,7 +32,8 @@ func (r *Root) Create(id string, l Limits) (*Group, []string, error) {
 	g := r.Group(id)
 	undo := cleanup.Make(func() { _ = g.remove() })
 	defer undo.Clean()
-	for _, d := range g.wanted(l) {
+	g.made = g.wanted(l)
+	for _, d := range g.made {
 		if err := mkdir(d); err != nil {
 			return nil, nil, err
 		}
@@ -115,7 +117,10 @@ func (g *Group) Dir(controller string) string {
 // "0" to each. The caller closes them.
 func (g *Group) Entrances() ([]*os.File, error) {
 	var files []*os.File
-	dirs := g.existing()
+	dirs := slices.Clone(g.made)
+	if dirs == nil {
+		dirs = g.existing()
+	}
 	for _, c := range []string{"devices", "cpuset"} {
 		if d := g.root.V1[c]; d != "" && !slices.Contains(dirs, g.v1(c)) {
 			dirs = append(dirs, filepath.Join(d, g.root.name, shared))

@@ -34,6 +34,9 @@ var devLinks = [][2]string{
 	{"ptmx", "pts/ptmx"}, {"core", "/proc/kcore"},
 }
 
+// DevEtc is a directory of /dev for files that are shown elsewhere.
+const DevEtc = ".etc"
+
 // Dev makes a minimal /dev with further nodes, detached: a small tmpfs whose
 // files belong to the host id ids, with the directories pts, shm and mqueue to
 // mount on, and a file console when asked.
@@ -50,7 +53,7 @@ func Dev(ids uint32, console bool, nodes []Node) (*os.File, error) {
 	for _, l := range devLinks {
 		d.do(l[0], unix.Symlinkat(l[1], d.fd, l[0]), 0, 0)
 	}
-	for _, name := range []string{"pts", "shm", "mqueue"} {
+	for _, name := range []string{"pts", "shm", "mqueue", DevEtc} {
 		d.do(name, unix.Mkdirat(d.fd, name, 0o755), 0, 0)
 	}
 	if console {

@@ -72,6 +72,9 @@ func (o Overlay) apart(layers []*os.File) (*os.File, error) {
 		last := names[len(names)-1]
 		options += ",upperdir=" + last + "/upper,workdir=" + last + "/work"
 	}
+	if o.Volatile {
+		options += ",volatile"
+	}
 	const root = "root"
 	if err := unix.Mkdir(root, 0o755); err != nil {
 		return nil, &os.PathError{Op: "mkdir", Path: root, Err: err}

@@ -64,6 +64,29 @@ func MapIDs(m, userns *os.File, recursive bool) error {
 	return err
 }
 
+// privateMapped is Private and MapIDs of a single mount in one.
+func privateMapped(m, userns *os.File) error {
+	err := setattr(m, unix.MountAttr{
+		Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(userns.Fd()), Propagation: unix.MS_PRIVATE,
+	}, false)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+		return fmt.Errorf("%w (%w)", ErrNoIDMap, err)
+	}
+	return err
+}
+
+// Same reports whether two paths are on one mount.
+func Same(a, b string) bool {
+	var x, y unix.Statx_t
+	for path, st := range map[string]*unix.Statx_t{a: &x, b: &y} {
+		err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_MNT_ID, st)
+		if err != nil || st.Mask&unix.STATX_MNT_ID == 0 {
+			return false
+		}
+	}
+	return x.Mnt_id == y.Mnt_id
+}
+
 // ErrNoIDMap says that a file system cannot be mounted with shifted ids.
 var ErrNoIDMap = errors.New("the file system cannot map ids")
 
