@@ -77,14 +77,16 @@ func privateMapped(m, userns *os.File) error {
 
 // Same reports whether two paths are on one mount.
 func Same(a, b string) bool {
-	var x, y unix.Statx_t
-	for path, st := range map[string]*unix.Statx_t{a: &x, b: &y} {
-		err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_MNT_ID, st)
-		if err != nil || st.Mask&unix.STATX_MNT_ID == 0 {
-			return false
-		}
-	}
-	return x.Mnt_id == y.Mnt_id
+	x, xok := mountID(a)
+	y, yok := mountID(b)
+	return xok && yok && x == y
+}
+
+// mountID is false where the kernel, or the path, has none.
+func mountID(path string) (uint64, bool) {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_MNT_ID, &st)
+	return st.Mnt_id, err == nil && st.Mask&unix.STATX_MNT_ID != 0
 }
 
 // ErrNoIDMap says that a file system cannot be mounted with shifted ids.
