@@ -39,7 +39,7 @@ func eventsCommand(a *App) *cobra.Command {
 	f.BoolVarP(&e.follow, "follow", "f", false, "go on until interrupted")
 	f.StringVar(&e.since, "since", "", "only events after a `time` (RFC 3339), a duration before now (10m) or a sequence number (#42)")
 	f.StringVar(&e.until, "until", "", "only events before a `time` or duration")
-	f.StringArrayVar(&e.filters, "filter", nil, "show only those that match `KEY=VALUE`")
+	listVar(f, &e.filters, "filter", "", "show only those that match `KEY=VALUE`")
 	f.BoolVar(&e.json, "json", false, "print an object a line")
 	f.StringVar(&e.format, "format", "", "print each with a Go `template`")
 	return cmd

@@ -32,7 +32,7 @@ func (s *scaleFlags) register(f *pflag.FlagSet) {
 	f.Float64Var(&s.queue, "queue", 0, "keep the queue's length per instance at this `number`")
 	f.StringVar(&s.queueURL, "queue-url", "", "`address` that answers with the queue's length, or of Prometheus")
 	f.StringVar(&s.queueQuery, "queue-query", "", "`PromQL` of the queue's length")
-	f.StringArrayVar(&s.schedules, "schedule", nil, "set bounds from a moment on (`CRON=MIN:MAX`), such as '0 8 * * mon-fri=4:20'")
+	listVar(f, &s.schedules, "schedule", "", "set bounds from a moment on (`CRON=MIN:MAX`), such as '0 8 * * mon-fri=4:20'")
 	f.DurationVar(&s.window, "window", 0, "how `long` a load must last to be believed (default 3s)")
 	f.DurationVar(&s.warmUp, "warm-up", 0, "how `long` a new instance is not measured (default 10s)")
 	f.DurationVar(&s.out, "out-cooldown", 0, "least `time` between two growths (default 3s)")

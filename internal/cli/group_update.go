@@ -36,7 +36,7 @@ func groupUpdateCommand(a *App) *cobra.Command {
 	g.registerTemplate(f)
 	g.groupFlags.register(f)
 	f.StringVar(&g.image, "image", "", "`image` of the instances")
-	f.StringArrayVar(&g.unsets, "unset", nil, "take a `variable` away")
+	listVar(f, &g.unsets, "unset", "", "take a `variable` away")
 	f.BoolVar(&g.wait, "wait", false, "wait until the roll has ended")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return g.run(cmd.Context(), a, f, args) }
 	return cmd

@@ -22,7 +22,7 @@ func networkConnectCommand(a *App) *cobra.Command {
 	f.StringVar(&r.Address, "ip", "", "static IPv4 `address`")
 	f.StringVar(&r.Address6, "ip6", "", "static IPv6 `address`")
 	f.StringVar(&r.MAC, "mac-address", "", "hardware `address`")
-	f.StringArrayVar(&r.Aliases, "alias", nil, "further `name` on the network")
+	listVar(f, &r.Aliases, "alias", "", "further `name` on the network")
 	return cmd
 }
 

@@ -43,14 +43,14 @@ func networkCreateCommand(a *App) *cobra.Command {
 
 func (n *networkCreate) register(f *pflag.FlagSet) {
 	s := &n.request.Spec
-	f.StringArrayVar(&n.subnets, "subnet", nil, "`subnet`, IPv4 or IPv6; once for each (default a free one)")
-	f.StringArrayVar(&n.gateways, "gateway", nil, "the node's `address` in a subnet (default its first)")
+	listVar(f, &n.subnets, "subnet", "", "`subnet`, IPv4 or IPv6; once for each (default a free one)")
+	listVar(f, &n.gateways, "gateway", "", "the node's `address` in a subnet (default its first)")
 	f.BoolVar(&n.ipv6, "ipv6", true, "give instances IPv6 addresses too")
 	f.BoolVar(&s.Internal, "internal", false, "no way out, and no way in from outside")
 	f.BoolVar(&s.Isolated, "isolated", false, "instances do not see each other")
 	f.StringVar((*string)(&s.Policy), "policy", "", "what no rule speaks of: allow or deny (default deny when internal)")
 	f.IntVar(&s.MTU, "mtu", 0, "largest packet in `bytes` (default 1500)")
-	f.StringArrayVarP(&n.labels, "label", "l", nil, "set a label (`KEY=VALUE`)")
+	listVar(f, &n.labels, "label", "l", "set a label (`KEY=VALUE`)")
 	f.BoolVar(&n.request.IfNotExists, "if-not-exists", false, "a network of that name that is as asked is no error")
 	f.StringP("driver", "d", "bridge", "ignored: there is one kind of network")
 	_ = f.MarkHidden("driver")

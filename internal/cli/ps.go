@@ -35,7 +35,7 @@ func psCommand(a *App) *cobra.Command {
 	f.BoolVarP(&p.all, "all", "a", false, "show those that do not run too")
 	f.IntVarP(&p.last, "last", "n", 0, "show the `number` made last, in any state")
 	f.BoolVarP(&p.latest, "latest", "l", false, "show the one made last, in any state")
-	f.StringArrayVarP(&p.filters, "filter", "f", nil, "show only those that match `KEY=VALUE`")
+	listVar(f, &p.filters, "filter", "f", "show only those that match `KEY=VALUE`")
 	return cmd
 }
 

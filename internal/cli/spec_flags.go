@@ -37,8 +37,8 @@ func (s *specFlags) register(f *pflag.FlagSet) {
 	f.SetInterspersed(false)                // what follows the image belongs to the workload
 	f.Bool("help", false, "show this help") // -h is the host name's
 	f.StringVar(&s.name, "name", "", "`name` of the instance")
-	f.StringArrayVarP(&s.labels, "label", "l", nil, "set a label (`KEY=VALUE`)")
-	f.StringArrayVar(&s.labelFiles, "label-file", nil, "read labels from a `file`, one a line")
+	listVar(f, &s.labels, "label", "l", "set a label (`KEY=VALUE`)")
+	listVar(f, &s.labelFiles, "label-file", "", "read labels from a `file`, one a line")
 	f.StringVar(&s.isolation, "isolation", "", "what separates it from its neighbours: container, microvm, vm, unikernel")
 	f.StringVar(&s.kind, "type", "", "instance `type`, such as burst.small; see virga type ls")
 	f.StringVar(&s.credits, "credits", "", "what a burst type does without credits: standard, unlimited (default the type's)")

@@ -42,7 +42,7 @@ func (l *limitFlags) registerLive(f *pflag.FlagSet) {
 
 func (l *limitFlags) register(f *pflag.FlagSet) {
 	l.registerLive(f)
-	f.StringArrayVar(&l.ulimits, "ulimit", nil, "set a `NAME=SOFT[:HARD]` limit of the process")
+	listVar(f, &l.ulimits, "ulimit", "", "set a `NAME=SOFT[:HARD]` limit of the process")
 	f.IntVar(&l.oomScore, "oom-score-adj", 0, "preference of the OOM killer, -1000 to 1000")
 	f.StringVar(&l.readBPS, "device-read-bps", "", "limit reading to `bytes` per second")
 	f.StringVar(&l.writeBPS, "device-write-bps", "", "limit writing to `bytes` per second")

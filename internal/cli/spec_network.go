@@ -20,17 +20,17 @@ type networkFlags struct {
 
 func (n *networkFlags) register(f *pflag.FlagSet) {
 	f.StringVarP(&n.hostname, "hostname", "h", "", "host `name` inside the instance")
-	f.StringArrayVar(&n.networks, "network", nil, "attach to a `network`: a name, none or host")
-	f.StringArrayVar(&n.networks, "net", nil, "attach to a network")
+	listVar(f, &n.networks, "network", "", "attach to a `network`: a name, none or host")
+	listVar(f, &n.networks, "net", "", "attach to a network")
 	_ = f.MarkHidden("net")
 	f.StringVar(&n.ip, "ip", "", "static IPv4 `address` on the first network")
 	f.StringVar(&n.ip6, "ip6", "", "static IPv6 `address` on the first network")
 	f.StringVar(&n.mac, "mac-address", "", "hardware `address` on the first network")
-	f.StringArrayVar(&n.aliases, "network-alias", nil, "further `name` on the first network")
-	f.StringArrayVarP(&n.ports, "publish", "p", nil, "publish a `port`: [[ADDRESS:]HOST:]PORT[/udp], or ranges")
-	f.StringArrayVar(&n.dns, "dns", nil, "name server's `address`")
-	f.StringArrayVar(&n.search, "dns-search", nil, "`domain` to search for names")
-	f.StringArrayVar(&n.hosts, "add-host", nil, "add a line to /etc/hosts (`NAME:ADDRESS`)")
+	listVar(f, &n.aliases, "network-alias", "", "further `name` on the first network")
+	listVar(f, &n.ports, "publish", "p", "publish a `port`: [[ADDRESS:]HOST:]PORT[/udp], or ranges")
+	listVar(f, &n.dns, "dns", "", "name server's `address`")
+	listVar(f, &n.search, "dns-search", "", "`domain` to search for names")
+	listVar(f, &n.hosts, "add-host", "", "add a line to /etc/hosts (`NAME:ADDRESS`)")
 }
 
 func (n *networkFlags) apply(s *api.InstanceSpec) error {

@@ -25,11 +25,11 @@ type processFlags struct {
 
 func (p *processFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&p.entrypoint, "entrypoint", "", "`program` instead of the image's entrypoint; empty clears it")
-	f.StringArrayVarP(&p.env, "env", "e", nil, "set a variable (`KEY=VALUE`, or KEY to pass on your own)")
-	f.StringArrayVar(&p.envFiles, "env-file", nil, "read variables from a `file`, one a line")
+	listVar(f, &p.env, "env", "e", "set a variable (`KEY=VALUE`, or KEY to pass on your own)")
+	listVar(f, &p.envFiles, "env-file", "", "read variables from a `file`, one a line")
 	f.StringVarP(&p.workDir, "workdir", "w", "", "working `directory`")
 	f.StringVarP(&p.user, "user", "u", "", "`user[:group]` by name or number")
-	f.StringArrayVar(&p.groups, "group-add", nil, "additional `group`")
+	listVar(f, &p.groups, "group-add", "", "additional `group`")
 	f.BoolVarP(&p.tty, "tty", "t", false, "give the process a terminal")
 	f.BoolVarP(&p.stdin, "interactive", "i", false, "keep standard input open")
 	f.BoolVar(&p.init, "init", false, "run a tiny init that reaps and forwards signals")

@@ -20,13 +20,13 @@ type securityFlags struct {
 }
 
 func (s *securityFlags) register(f *pflag.FlagSet) {
-	f.StringArrayVar(&s.capAdd, "cap-add", nil, "add a `capability`, or ALL")
-	f.StringArrayVar(&s.capDrop, "cap-drop", nil, "drop a `capability`, or ALL")
+	listVar(f, &s.capAdd, "cap-add", "", "add a `capability`, or ALL")
+	listVar(f, &s.capDrop, "cap-drop", "", "drop a `capability`, or ALL")
 	f.BoolVar(&s.privileged, "privileged", false, "all capabilities and devices, no seccomp, no user namespace")
-	f.StringArrayVar(&s.options, "security-opt", nil, "seccomp=`PROFILE`|unconfined, no-new-privileges[=false], systempaths=unconfined")
+	listVar(f, &s.options, "security-opt", "", "seccomp=`PROFILE`|unconfined, no-new-privileges[=false], systempaths=unconfined")
 	f.StringVar(&s.userNS, "userns", "", "user namespace: private or host")
-	f.StringArrayVar(&s.devices, "device", nil, "give it a device of the host (`PATH[:TARGET[:rwm]]`)")
-	f.StringArrayVar(&s.sysctls, "sysctl", nil, "set a namespaced sysctl (`KEY=VALUE`)")
+	listVar(f, &s.devices, "device", "", "give it a device of the host (`PATH[:TARGET[:rwm]]`)")
+	listVar(f, &s.sysctls, "sysctl", "", "set a namespaced sysctl (`KEY=VALUE`)")
 }
 
 func (s *securityFlags) apply(a *App, sec *api.Security) error {

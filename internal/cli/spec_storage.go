@@ -18,9 +18,9 @@ type storageFlags struct {
 }
 
 func (m *storageFlags) register(f *pflag.FlagSet) {
-	f.StringArrayVarP(&m.volumes, "volume", "v", nil, "mount a volume or a path of the host (`SOURCE:TARGET[:ro]`)")
-	f.StringArrayVar(&m.mounts, "mount", nil, "mount with keys and values (`type=…,source=…,target=…`)")
-	f.StringArrayVar(&m.tmpfs, "tmpfs", nil, "mount memory (`TARGET[:size=64m,mode=1777]`)")
+	listVar(f, &m.volumes, "volume", "v", "mount a volume or a path of the host (`SOURCE:TARGET[:ro]`)")
+	listVar(f, &m.mounts, "mount", "", "mount with keys and values (`type=…,source=…,target=…`)")
+	listVar(f, &m.tmpfs, "tmpfs", "", "mount memory (`TARGET[:size=64m,mode=1777]`)")
 	f.BoolVar(&m.readOnly, "read-only", false, "mount the root file system read-only")
 	f.StringVar(&m.shmSize, "shm-size", "", "`bytes` of /dev/shm (default 64m)")
 }

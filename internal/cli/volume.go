@@ -51,7 +51,7 @@ func volumeCreateCommand(a *App) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringArrayVarP(&labels, "label", "l", nil, "set a label (`KEY=VALUE`)")
+	listVar(cmd.Flags(), &labels, "label", "l", "set a label (`KEY=VALUE`)")
 	cmd.Flags().StringVar(&size, "size", "", "most `bytes` it may hold")
 	return cmd
 }

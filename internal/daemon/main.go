@@ -12,6 +12,7 @@ import (
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/config"
+	"github.com/virga-cloud/virga/internal/linux/monitor"
 	"github.com/virga-cloud/virga/internal/version"
 )
 
@@ -50,6 +51,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(stderr, err)
 	}
+	monitor.Calm()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	log := logger(c, stderr)

@@ -22,8 +22,8 @@ import (
 const (
 	// Ticks of a single member: nobody competes, so the first election is
 	// over as soon as the timeout has passed, and little is done while idle.
-	tickMs        = 25
-	electionTicks = 4
+	tickMs        = 50
+	electionTicks = 2
 
 	startTimeout = 60 * time.Second
 	stopTimeout  = 10 * time.Second

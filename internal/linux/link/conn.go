@@ -31,9 +31,12 @@ type Request struct {
 	done []unix.Errno
 }
 
+// buffers are shared: a socket inside a new namespace lives for a moment.
+var buffers = sync.Pool{New: func() any { return make([]byte, 64<<10) }}
+
 // Open makes a socket in the network namespace ns; nil is the caller's own.
 func Open(ns *os.File) (*Conn, error) {
-	c := &Conn{buf: make([]byte, 64<<10)}
+	c := &Conn{buf: buffers.Get().([]byte)}
 	err := namespace.In(ns, func() error {
 		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 		if err != nil {
@@ -62,6 +65,10 @@ func Open(ns *os.File) (*Conn, error) {
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.buf != nil {
+		buffers.Put(c.buf[:cap(c.buf)]) //nolint:staticcheck // a header is little
+		c.buf = nil
+	}
 	return unix.Close(c.fd)
 }
 

@@ -3,6 +3,8 @@ package supervisor
 import (
 	"fmt"
 	"os"
+
+	"github.com/virga-cloud/virga/internal/linux/monitor"
 )
 
 const usage = `usage: virga-shim start DIR      start a supervisor that serves DIR/shim.sock
@@ -15,6 +17,7 @@ func Main(args []string) int {
 		return report(daemonize(args[0], args[2]))
 	}
 	if len(args) == 3 && args[1] == "supervise" {
+		monitor.Calm()
 		return report(supervise(args[2]))
 	}
 	if len(args) > 3 && args[1] == "init" && args[2] == "--" {

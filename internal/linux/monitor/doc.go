@@ -1,0 +1,2 @@
+// Package monitor makes the Go runtime of a long-lived process wake less often.
+package monitor
