@@ -34,7 +34,7 @@ type env struct {
 	closers []func()
 }
 
-func newEnv(ctx context.Context, binary, out string, runs int) (*env, error) {
+func newEnv(ctx context.Context, binary, out string, runs int, flags ...string) (*env, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("run as root: it starts containers")
 	}
@@ -51,7 +51,7 @@ func newEnv(ctx context.Context, binary, out string, runs int) (*env, error) {
 	}
 	e := &env{out: out, dir: dir, binary: binary, runs: runs, socket: filepath.Join(dir, "virga.sock")}
 	e.closing(func() { os.RemoveAll(dir) })
-	if err := e.prepare(ctx); err != nil {
+	if err := e.prepare(ctx, flags); err != nil {
 		e.close()
 		return nil, err
 	}
@@ -59,13 +59,14 @@ func newEnv(ctx context.Context, binary, out string, runs int) (*env, error) {
 }
 
 // prepare starts the daemon and gives it the image that all runs use.
-func (e *env) prepare(ctx context.Context) error {
+func (e *env) prepare(ctx context.Context, flags []string) error {
 	root, err := makeRoot(e.dir)
 	if err != nil {
 		return err
 	}
 	e.rootfs = root
-	e.daemon = exec.Command(e.binary, "server", "--data-dir", filepath.Join(e.dir, "data"), "--socket", e.socket)
+	args := append([]string{"server", "--data-dir", filepath.Join(e.dir, "data"), "--socket", e.socket}, flags...)
+	e.daemon = exec.Command(e.binary, args...)
 	e.daemon.Stdout, e.daemon.Stderr = &e.log, &e.log
 	if err := e.daemon.Start(); err != nil {
 		return fmt.Errorf("start virga server: %w", err)

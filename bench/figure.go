@@ -15,6 +15,7 @@ type figure struct {
 	Unit  string  `json:"unit"`
 	P95   float64 `json:"p95,omitempty"`
 	N     int     `json:"n,omitempty"`
+	About string  `json:"about,omitempty"` // what the name does not say
 
 	Peer      string  `json:"peer,omitempty"` // name and version
 	PeerValue float64 `json:"peer_value,omitempty"`
@@ -83,7 +84,7 @@ func (f figure) String() string {
 		own += fmt.Sprintf(" (p95 %.4g)", f.P95)
 	}
 	if f.Peer == "" {
-		return fmt.Sprintf("  %-48s %-34s %-14s %s", own, "", f.Goal, mark)
+		return fmt.Sprintf("  %-48s %-34s %-14s %s", own, f.About, f.Goal, mark)
 	}
 	peer := fmt.Sprintf("%-22s %9.4g", f.Peer, f.PeerValue)
 	return fmt.Sprintf("  %-48s %-34s %-14s %s  × %.3g", own, peer, f.Goal, mark, f.Ratio)

@@ -18,6 +18,7 @@ type benchmark struct {
 
 var benchmarks = []benchmark{
 	{"start", "one instance at a time: whole cycle, to main(), and as a command", benchStart},
+	{"phases", "where the time of one instance goes", benchPhases},
 	{"rate", "eight instances in parallel", benchRate},
 	{"memory", "200 running instances: memory of virga for each, and idle CPU", benchMemory},
 	{"import", "import and unpack an image of 300 MiB", benchImport},

@@ -62,6 +62,7 @@ func (a *Agent) start(ctx context.Context, w *worker, in *api.Instance) error {
 // leaves is the instance's own and is made again or removed with it.
 func (a *Agent) begin(ctx context.Context, in *api.Instance, life int) (*begun, error) {
 	b := &begun{}
+	laps := engine.Time(ctx, a.Log)
 	var err error
 	var layers []string
 	if b.image, layers, err = a.image(ctx, in); err != nil {
@@ -78,6 +79,7 @@ func (a *Agent) begin(ctx context.Context, in *api.Instance, life int) (*begun, 
 	if b.task.Mounts, b.volumes, err = a.mounts(ctx, in, b.image.Config); err != nil {
 		return nil, err
 	}
+	laps.Lap("image")
 	at, err := a.Network.Attach(ctx, networkRequest(in))
 	if err != nil {
 		return nil, err
@@ -85,15 +87,19 @@ func (a *Agent) begin(ctx context.Context, in *api.Instance, life int) (*begun, 
 	defer at.Close()
 	b.task.Sandbox, b.task.Hosts, b.task.Resolv = at.Sandbox, at.Hosts, at.Resolv
 	b.addresses, b.ports = at.Addresses, at.Ports
+	laps.Lap("network")
 	grant, err := a.CPU.Admit(claim(in))
 	if err != nil {
 		return nil, err
 	}
+	laps.Lap("cpu")
 	b.task.Spec.Resources = granted(b.task.Spec.Resources, grant)
 	if b.Started, err = a.Engine.Start(ctx, b.task); err != nil {
 		return nil, err
 	}
+	laps.Lap("engine")
 	a.CPU.Started(in.ID)
+	laps.Log(ctx, "instance began", in.ID)
 	b.cores, b.Warnings = grant.Cores, append(b.Warnings, grant.Warnings...)
 	return b, nil
 }

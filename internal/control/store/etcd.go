@@ -165,7 +165,9 @@ func (e *etcd) config(log *slog.Logger) (config.ServerConfig, error) {
 		MaxSnapFiles: 2, MaxWALFiles: 2,
 		BackendFreelistType: bolt.FreelistMapType,
 		TickMs:              tickMs, ElectionTicks: electionTicks, InitialElectionTickAdvance: true,
-		QuotaBackendBytes: quotaBytes, BootstrapDefragThresholdMegabytes: defragMiB,
+		// The log has every write already; this is the file that it goes to.
+		BackendBatchInterval: 500 * time.Millisecond,
+		QuotaBackendBytes:    quotaBytes, BootstrapDefragThresholdMegabytes: defragMiB,
 		MaxTxnOps: 4 * lateBatch, MaxRequestBytes: 4 << 20,
 		WarningApplyDuration: time.Second, WarningUnaryRequestDuration: time.Second,
 		StrictReconfigCheck: true, BcryptCost: 4, // of passwords there are none

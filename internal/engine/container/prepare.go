@@ -14,7 +14,7 @@ import (
 
 // prepare makes everything of a life but its cgroup. The caller closes it,
 // also after an error.
-func (e *Engine) prepare(ctx context.Context, t engine.Task) (*prepared, error) {
+func (e *Engine) prepare(ctx context.Context, t engine.Task, laps *engine.Laps) (*prepared, error) {
 	p := &prepared{Process: confine.Process{
 		UserNS: t.Sandbox.UserNS, NetNS: t.Sandbox.NetNS, IDs: t.Sandbox.IDs,
 		TTY: t.TTY, Stdin: t.Stdin, Argv: t.Args, Env: t.Env,
@@ -30,6 +30,7 @@ func (e *Engine) prepare(ctx context.Context, t engine.Task) (*prepared, error) 
 	}
 	p.keep(root)
 	p.Start.Root = root
+	laps.Lap("root")
 	v := &view{Root: mount.Root{Dir: root}, covered: []string{"/dev", "/proc", "/sys"}}
 
 	for _, step := range []func(context.Context, engine.Task, *view, *prepared) error{
@@ -39,6 +40,7 @@ func (e *Engine) prepare(ctx context.Context, t engine.Task) (*prepared, error) 
 			return p, err
 		}
 	}
+	laps.Lap("confine")
 	return p, nil
 }
 

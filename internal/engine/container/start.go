@@ -23,7 +23,8 @@ func (e *Engine) Start(ctx context.Context, t engine.Task) (engine.Started, erro
 	}
 	undo := cleanup.Make()
 	defer undo.Clean()
-	p, err := e.prepare(ctx, t)
+	laps := engine.Time(ctx, e.Log)
+	p, err := e.prepare(ctx, t, laps)
 	defer p.close()
 	if err != nil {
 		return engine.Started{}, err
@@ -47,10 +48,12 @@ func (e *Engine) Start(ctx context.Context, t engine.Task) (engine.Started, erro
 	if err := e.cgroupView(p, group); err != nil {
 		return engine.Started{}, err
 	}
+	laps.Lap("cgroup")
 	program, files, err := confine.Compile(p.Process)
 	if err != nil {
 		return engine.Started{}, err
 	}
+	laps.Lap("compile")
 	// Before the start: its end may be delivered before its beginning is known.
 	e.set(t.Instance, life{number: t.Life})
 	undo.Add(func() { e.ended(t.Instance, t.Life) })
@@ -62,6 +65,8 @@ func (e *Engine) Start(ctx context.Context, t engine.Task) (engine.Started, erro
 	if err != nil {
 		return engine.Started{}, explain(t, err)
 	}
+	laps.Lap("launch")
+	laps.Log(ctx, "life began", t.Instance)
 	p.release(p.Start.Root)
 	e.begun(t.Instance, life{t.Life, pid}, p.Start.Root)
 	undo.Release()
