@@ -86,8 +86,9 @@ func (c *Client) UndoGroup(ctx context.Context, id string, revision int) (Group,
 	return g, c.call(ctx, "POST", "/groups/"+esc(id)+"/undo", nil, map[string]int{"revision": revision}, &g)
 }
 
-// WaitGroup blocks until a group is steady or removed, or does not get on
-// (failing, paused, rolled back), and returns it as it then is.
+// WaitGroup blocks until a group is steady or removed, or a job's newest run
+// finished; or until it does not get on (failing, paused). It returns the group
+// as it then is.
 func (c *Client) WaitGroup(ctx context.Context, id, state string) (Group, error) {
 	var g Group
 	return g, c.call(ctx, "GET", "/groups/"+esc(id)+"/wait", url.Values{"for": {state}}, nil, &g)

@@ -31,6 +31,9 @@ type GroupSpec struct {
 	// order, each when the one before is ready.
 	Stateful bool `json:"stateful,omitempty"`
 	Paused   bool `json:"paused,omitempty" doc:"Heal, but neither roll nor scale"`
+	// Job makes the group run to completion: desired, scaling and the policies
+	// of a roll are not used then.
+	Job *JobSpec `json:"job,omitempty"`
 	// Scaling makes the desired number follow the load.
 	Scaling *Scaling `json:"scaling,omitempty"`
 }
@@ -69,6 +72,7 @@ type GroupStatus struct {
 	NextTry  time.Time `json:"nextTry,omitzero"`
 	// RolledBack is the number of the revision that was given up, or 0.
 	RolledBack int            `json:"rolledBack,omitempty"`
+	Job        *JobStatus     `json:"job,omitempty"`
 	History    []GroupHistory `json:"history,omitempty"` // newest last, at most 100
 }
 

@@ -47,6 +47,7 @@ var groups = []group{
 		{"up", composeUpCommand},
 		{"down", composeDownCommand},
 		{"compose", composeCommand},
+		{"job", jobCommand},
 	}},
 	{"things", "What instances use:", []entry{
 		{"image", imageCommand},

@@ -51,8 +51,8 @@ func (g groupRow) Current() string {
 // State is the phase, and why it does not get on.
 func (g groupRow) State() string {
 	s := g.Group.Status
-	if s.Phase == api.GroupFailing && s.Reason != "" {
-		return "failing: " + cut(s.Reason, 60)
+	if (s.Phase == api.GroupFailing || s.Phase == api.GroupFailed) && s.Reason != "" {
+		return string(s.Phase) + ": " + cut(s.Reason, 60)
 	}
 	return string(s.Phase)
 }
@@ -69,19 +69,7 @@ func groupListCommand(a *App) *cobra.Command {
 		Example: "  virga group ls\n  virga group ls --format '{{.Name}} {{.Ready}}'",
 		Args:    arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			list, err := a.api().Groups(cmd.Context())
-			if err != nil {
-				return err
-			}
-			rows := make([]groupRow, len(list))
-			for i, g := range list {
-				rows[i] = groupRow{g, time.Now()}
-			}
-			return listing[groupRow]{
-				columns: groupColumns, rows: rows, objects: list,
-				quiet:  func(g groupRow) string { return g.Meta.Name },
-				object: func(g groupRow) any { return g.Group },
-			}.show(a, l)
+			return a.listGroups(cmd.Context(), l, groupColumns, func(g api.Group) bool { return g.Spec.Job == nil })
 		},
 	}
 	l.register(cmd.Flags())

@@ -43,7 +43,34 @@ func ValidateGroup(name string, s *api.GroupSpec) error {
 	if err := validateTemplate(s); err != nil {
 		return err
 	}
-	return validateScaling(s)
+	if err := validateScaling(s); err != nil {
+		return err
+	}
+	return validateJob(s)
+}
+
+func validateJob(s *api.GroupSpec) error {
+	j := s.Job
+	if j == nil {
+		return nil
+	}
+	switch {
+	case s.Stateful || s.Scaling != nil || s.Desired != 0 || s.Min != 0 || s.Max != 0:
+		return api.Invalid("spec.job", "a job has completions and parallelism instead of a desired number, scaling and state").
+			WithHint("leave those out")
+	case j.Completions < 0 || j.Completions > MaxGroup || j.Parallelism < 0:
+		return api.Invalid("spec.job.completions", "the numbers of a job are from 0 to %d", MaxGroup)
+	case j.Retries < -1:
+		return api.Invalid("spec.job.retries", "retries %d is less than -1, which is none", j.Retries)
+	case j.Deadline < 0 || j.Deadline > maxDuration:
+		return api.Invalid("spec.job.deadline", "deadline %s is not between 0 and %s", j.Deadline, maxDuration)
+	}
+	if j.Schedule != "" {
+		if _, err := cron.Parse(j.Schedule); err != nil {
+			return api.Invalid("spec.job.schedule", "%v", err)
+		}
+	}
+	return nil
 }
 
 func validateNumbers(s *api.GroupSpec) error {
@@ -84,7 +111,7 @@ func validateTemplate(s *api.GroupSpec) error {
 	if t.AutoRemove {
 		return api.Invalid("spec.template.autoRemove", "the instances of a group are removed by the group").WithHint("leave out autoRemove (--rm)")
 	}
-	single := max(s.Desired, s.Max) <= 1 && (s.Stateful && s.Update.MaxSurge == nil || s.Update.MaxSurge != nil && *s.Update.MaxSurge == 0 && s.Update.MaxUnavailable > 0)
+	single := s.Job == nil && max(s.Desired, s.Max) <= 1 && (s.Stateful && s.Update.MaxSurge == nil || s.Update.MaxSurge != nil && *s.Update.MaxSurge == 0 && s.Update.MaxUnavailable > 0)
 	if single {
 		return nil
 	}

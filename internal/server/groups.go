@@ -79,7 +79,9 @@ func (s *Server) createGroup(ctx context.Context, r *createGroup) (*createdGroup
 		Status: api.GroupStatus{Phase: api.GroupScaling},
 	}
 	group.Revise(g, g.Spec.Template, img.ID, now)
-	group.Note(g, now, fmt.Sprintf("0 → %d because the group was created", g.Spec.Desired))
+	if g.Spec.Job == nil {
+		group.Note(g, now, fmt.Sprintf("0 → %d because the group was created", g.Spec.Desired))
+	}
 	if err := s.Store.Groups.Create(ctx, g); err != nil {
 		return nil, err
 	}
@@ -137,7 +139,7 @@ func (s *Server) dropClaims(ctx context.Context, g *api.Group) error {
 
 type waitGroup struct {
 	Target
-	For string `query:"for" enum:"steady,removed" default:"steady" doc:"The state to wait for; a group that does not get on ends the wait too"`
+	For string `query:"for" enum:"steady,finished,removed" default:"steady" doc:"The state to wait for, finished is for jobs; a group that does not get on ends the wait too"`
 }
 
 func (s *Server) waitGroup(ctx context.Context, r *waitGroup) (*body[*api.Group], error) {
@@ -148,6 +150,9 @@ func (s *Server) waitGroup(ctx context.Context, r *waitGroup) (*body[*api.Group]
 	last, err := s.Store.Groups.Await(ctx, g.ID, func(g *api.Group) bool {
 		if r.For == "removed" {
 			return false
+		}
+		if r.For == "finished" {
+			return g.Spec.Job == nil || g.Status.Job != nil && !g.Status.Job.Finished.IsZero()
 		}
 		switch g.Status.Phase {
 		case api.GroupSteady:

@@ -82,7 +82,7 @@ func (s *Server) updateGroup(ctx context.Context, r *updateGroup) (*body[*api.Gr
 // rolling says in the status, before the controller has looked, that a roll is
 // under way: who waits for its end must not take the state before for it.
 func rolling(g *api.Group) {
-	if g.Spec.Desired > 0 {
+	if g.Spec.Job == nil && g.Spec.Desired > 0 {
 		g.Status.Phase, g.Status.Current = api.GroupRolling, 0
 	}
 }

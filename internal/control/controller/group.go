@@ -105,6 +105,9 @@ func (c *Groups) Step(ctx context.Context, id string) (wake time.Time, err error
 	if g.Remove {
 		return time.Time{}, c.dissolve(ctx, g, list)
 	}
+	if g.Spec.Job != nil {
+		return c.stepJob(ctx, g, list)
+	}
 	now := c.Now()
 	byID := map[string]*api.Instance{}
 	members := make([]group.Member, len(list))

@@ -94,17 +94,22 @@ func (c *Groups) create(ctx context.Context, g *api.Group, n group.Creation) (re
 	if g.Spec.Stateful {
 		name = fmt.Sprintf("%s-%d", g.Name, n.Ordinal)
 	}
-	in, err := c.Writes.Create(ctx, control.Creation{
+	return c.make(ctx, g, control.Creation{
 		CreateRequest: api.CreateRequest{Name: name, Labels: maps.Clone(g.Spec.Labels), Spec: memberSpec(g, r.Template, n.Ordinal)},
-		Project:       g.Project, Start: true,
-		Group: g.Name, Revision: n.Revision, Ordinal: n.Ordinal, Image: r.Image,
+		Revision:      n.Revision, Ordinal: n.Ordinal, Image: r.Image,
 		Cause: fmt.Sprintf("group %s: %s, revision %d", g.Name, n.Reason, n.Revision),
 	})
+}
+
+// make stores a new instance of g, to be started.
+func (c *Groups) make(ctx context.Context, g *api.Group, n control.Creation) (refused *api.Error, err error) {
+	n.Project, n.Group, n.Start = g.Project, g.Name, true
+	in, err := c.Writes.Create(ctx, n)
 	if e, ok := errors.AsType[*api.Error](err); ok && e.Code != api.CodeInternal {
 		return e, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("make %s: %w", name, err)
+		return nil, fmt.Errorf("make %s: %w", n.Name, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
