@@ -282,3 +282,17 @@ func TestGroupFollowsItsLoad(t *testing.T) {
 	d.Must(t, "group", "scale", "work", "1", "--manual", "--wait")
 	d.Must(t, "group", "rm", "work")
 }
+
+// A group that is scaled to nothing comes back when a request waits for it.
+func TestGroupComesBackFromZero(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	d.noGroup(t, "idle")
+	t.Cleanup(func() { d.CLI("service", "rm", "idle") })
+	d.Must(t, "group", "create", "idle", "--replicas", "0", "--image", "virga/hello", "--stop-timeout", "0", "--", "serve")
+	d.Must(t, "service", "create", "idle", "--group", "idle", "--port", "80:8080/http", "--hold", "60s")
+	d.Must(t, "group", "scale", "idle", "--min", "0", "--max", "2", "--requests", "1000")
+	equal(t, "desired before a request", fmt.Sprint(d.group(t, "idle").Spec.Desired), "0")
+	contains(t, d.Must(t, "run", "--rm", image, "wget", "-qO-", "http://idle/"), "Hello from virga")
+	contains(t, d.Must(t, "group", "history", "idle"), "0 → 1 because a request waits")
+}

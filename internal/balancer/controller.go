@@ -32,6 +32,9 @@ type Config struct {
 	// LogDir is where access logs go.
 	LogDir string
 	Domain string // ends the full names of services
+	// Held is told of each request that waits for a service's first backend, by
+	// the service's id. It must not block.
+	Held func(service string)
 	// Record appends an event; it must not block for long.
 	Record func(api.Event)
 	Log    *slog.Logger
@@ -143,6 +146,16 @@ func (c *Controller) TryPort(protocol string, port uint16) error {
 // Root is the certificate, in PEM, that clients trust.
 func (c *Controller) Root() []byte { return c.Authority.PEM() }
 
+// held passes on that a request to a pool waits.
+func (c *Controller) held(pool string) {
+	c.mu.Lock()
+	service := c.pools[pool]
+	c.mu.Unlock()
+	if service != "" && c.Held != nil {
+		c.Held(service)
+	}
+}
+
 // kick makes Run apply again.
 func (c *Controller) kick() {
 	select {
@@ -169,6 +182,9 @@ func (c *Controller) apply() bool {
 		backends[s.ID] = service.Backends(s, instances, known)
 	}
 	p := makePlan(services, backends)
+	c.mu.Lock()
+	c.pools = p.pools // before the first request can come
+	c.mu.Unlock()
 	problems := c.setDoors(p)
 	wrong, err := c.Network.SetFronts(p.fronts)
 	for id, e := range wrong {

@@ -77,6 +77,7 @@ func (c *Controller) setDoor(at place, w *door) error {
 			return err
 		}
 		d = &openDoor{door: door{secure: w.secure}, listener: l, moved: moved, proxy: proxy.New(c.Log, c.logs.write)}
+		d.proxy.Held = c.held
 		d.proxy.Set(w.config)
 		d.certs.Store(c.certificates(w.services))
 		var secure *tls.Config

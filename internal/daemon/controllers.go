@@ -12,12 +12,14 @@ func (d *Daemon) controllers() []controller.Controller {
 	groups := &controller.Groups{
 		Store: d.store, Writes: controller.StoreWrites{Admission: d.admission}, Record: d.events.Append, Now: time.Now, Log: log,
 	}
+	load := &loads{services: d.store.Services.Views, traffic: d.services.Traffic, now: time.Now}
 	scaler := &controller.Autoscaler{
 		Store: d.store, Record: d.events.Append, Now: time.Now, Log: log,
-		Meter: &controller.Meter{Store: d.store, Stats: d.node.Stats, Node: d.admission.Supply.Capacity.Physical, Now: time.Now, Log: log},
+		Meter: &controller.Meter{Store: d.store, Stats: d.node.Stats, Node: d.admission.Supply.Capacity.Physical, Now: time.Now, Log: log, Load: load.of},
 	}
 	return []controller.Controller{
 		groups.Controller(),
 		scaler.Controller(),
+		d.activator.Controller(),
 	}
 }

@@ -49,6 +49,8 @@ type Daemon struct {
 	admission *control.Admission
 	// services give instances stable names and addresses.
 	services *balancer.Controller
+	// activator brings groups back that requests wait for.
+	activator *controller.Activator
 
 	closers []func() error // in the order the parts were made
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/balancer"
 	"github.com/virga-cloud/virga/internal/ca"
+	"github.com/virga-cloud/virga/internal/control/controller"
 	"github.com/virga-cloud/virga/internal/node"
 	"github.com/virga-cloud/virga/internal/server"
 )
@@ -18,7 +20,9 @@ func (d *Daemon) newServices() (*balancer.Controller, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.activator = &controller.Activator{Store: d.store, Record: d.events.Append, Now: time.Now, Log: d.log}
 	return balancer.New(balancer.Config{
+		Held:  d.activator.Held,
 		Store: d.store, Network: d.ground.network, Authority: authority, Exec: d.exec,
 		LogDir: d.dir("services"), Domain: "virga.internal", Record: d.events.Append, Log: d.log,
 	}), nil

@@ -77,6 +77,7 @@ func (x *exchange) hold(until *time.Time, now time.Time) bool {
 		*until = now.Add(x.pool.Hold)
 		x.pool.metrics.held.Add(1)
 	}
+	x.pool.ask()
 	if !x.pool.await(background(), *until) {
 		return false
 	}

@@ -152,6 +152,9 @@ func (p *pool) choose(r *http.Request, now time.Time) (pool *pool, b *backend) {
 			b.outstanding.Add(1)
 			return pool, b
 		}
+		if pool.Hold > 0 {
+			pool.ask()
+		}
 		if pool.Hold == 0 || !pool.await(r.Context(), until) {
 			return pool, nil
 		}

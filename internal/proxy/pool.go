@@ -17,6 +17,15 @@ type pool struct {
 	replaced chan struct{}
 	next     atomic.Pointer[pool] // what it was replaced by, or nil
 	metrics  *Metrics
+	held     func(pool string) // or nil
+}
+
+// ask tells whom it concerns that a request waits for a first backend; again
+// after each Set, since the backends there were may have gone meanwhile.
+func (p *pool) ask() {
+	if p.held != nil {
+		p.held(p.Name)
+	}
 }
 
 // pick chooses the backend with the fewest outstanding requests for its

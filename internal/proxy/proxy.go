@@ -30,6 +30,11 @@ type Proxy struct {
 	h2c    *http.Transport
 	ends   sync.Map // of HTTP/2: net.Conn to the chan struct{} that its end closes
 
+	// Held is told of each request that waits for a first backend, by the
+	// pool's name; nil is nobody. It is set before the first Set and must not
+	// block.
+	Held func(pool string)
+
 	setting sync.Mutex
 	metrics map[string]*Metrics // +checklocks:setting by pool
 
@@ -75,7 +80,7 @@ func (p *Proxy) Set(c Config) {
 			m = &Metrics{}
 			p.metrics[pc.Name] = m
 		}
-		fresh := &pool{Pool: pc, replaced: make(chan struct{}), metrics: m}
+		fresh := &pool{Pool: pc, replaced: make(chan struct{}), metrics: m, held: p.Held}
 		var before []*backend
 		if o := old.pools[pc.Name]; o != nil {
 			before = o.backends

@@ -44,6 +44,13 @@ func (m Memory) with(s Sample, stabilization time.Duration) Memory {
 	return m
 }
 
+// Changed is m after someone else has changed the group's number: it counts as
+// a growth, so that what was recommended before does not undo it.
+func (m Memory) Changed(now time.Time) Memory {
+	m.wishes, m.lastOut = nil, now
+	return m
+}
+
 // average is the mean of a metric over the last window, and whether there are
 // measurements of all of it.
 func (m Memory) average(metric api.ScalingMetric, now time.Time, window time.Duration) (float64, bool) {

@@ -27,7 +27,13 @@ type Autoscaler struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 
-	memories map[string]autoscale.Memory // of each group, by id
+	memories map[string]remembered // of each group, by id
+}
+
+// remembered is what the controller knows of a group's past.
+type remembered struct {
+	autoscale.Memory
+	desired int // as it was left
 }
 
 // Controller is the loop over all groups that scale.
@@ -36,7 +42,7 @@ func (c *Autoscaler) Controller() Controller {
 }
 
 func (c *Autoscaler) run(ctx context.Context) error {
-	c.memories = map[string]autoscale.Memory{}
+	c.memories = map[string]remembered{}
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
 	for {
@@ -88,17 +94,21 @@ func (c *Autoscaler) Tick(ctx context.Context) {
 		wg.Go(func() { samples[i] = c.Meter.Sample(ctx, g) })
 	}
 	wg.Wait()
-	known := map[string]autoscale.Memory{}
+	known := map[string]remembered{}
 	for i, g := range groups {
 		sp := g.Spec
-		d, m := autoscale.Decide(*sp.Scaling, sp.Desired, sp.Min, sp.Max, samples[i], c.memories[g.ID])
-		known[g.ID] = m
+		past, seen := c.memories[g.ID]
+		if seen && past.desired != sp.Desired { // by someone else
+			past.Memory = past.Changed(samples[i].Time)
+		}
+		d, m := autoscale.Decide(*sp.Scaling, sp.Desired, sp.Min, sp.Max, samples[i], past.Memory)
+		known[g.ID] = remembered{m, d.Desired}
 		if d.Desired == sp.Desired && d.Min == sp.Min && d.Max == sp.Max {
 			continue
 		}
 		if err := c.apply(ctx, g, d); err != nil && ctx.Err() == nil {
 			c.Log.Error("number of a group not changed", "group", g.Name, "error", err)
-			known[g.ID] = c.memories[g.ID] // decide it again
+			known[g.ID] = past // decide it again
 		}
 	}
 	c.memories = known

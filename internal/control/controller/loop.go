@@ -25,7 +25,7 @@ type Loop struct {
 
 	mu      sync.Mutex
 	pending map[string]struct{} // +checklocks:mu
-	signal  chan struct{}       // of one: something is pending
+	signal  chan struct{}       // +checklocks:mu of one: something is pending
 
 	wakes    map[string]time.Time // when to look at a key
 	failures map[string]int       // steps of a key that failed in a row
@@ -41,7 +41,7 @@ type Input struct {
 
 // Run works until ctx ends.
 func (l *Loop) Run(ctx context.Context) error {
-	l.pending, l.signal = map[string]struct{}{}, make(chan struct{}, 1)
+	signal := l.signalled()
 	l.wakes, l.failures = map[string]time.Time{}, map[string]int{}
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -59,7 +59,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-l.signal:
+		case <-signal:
 		case <-timer.C:
 		}
 		for _, key := range l.due(time.Now()) {
@@ -89,15 +89,27 @@ func (l *Loop) follow(ctx context.Context, in Input, changes <-chan store.Change
 
 // ask asks for a step for each key.
 func (l *Loop) ask(keys ...string) {
+	signal := l.signalled()
 	l.mu.Lock()
 	for _, k := range keys {
 		l.pending[k] = struct{}{}
 	}
 	l.mu.Unlock()
 	select {
-	case l.signal <- struct{}{}:
+	case signal <- struct{}{}:
 	default: // it is signalled already
 	}
+}
+
+// signalled is the channel that says that something is pending. It is there
+// before Run, so that nothing asked for then is lost.
+func (l *Loop) signalled() chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.signal == nil {
+		l.pending, l.signal = map[string]struct{}{}, make(chan struct{}, 1)
+	}
+	return l.signal
 }
 
 // due takes the keys that changed and those whose time has come.
