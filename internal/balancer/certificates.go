@@ -61,16 +61,24 @@ func (c *Controller) certificates(services []*api.Service) *certificates {
 func (c *certificates) choose(name string) (*tls.Certificate, error) {
 	name = strings.ToLower(name)
 	for _, cr := range c.list {
-		for _, n := range cr.names {
-			if n == name || strings.HasPrefix(n, "*.") && under(name, n[2:]) {
-				return cr.certificate(c.authority)
-			}
+		if cr.has(name) {
+			return cr.certificate(c.authority)
 		}
 	}
 	if len(c.list) == 0 {
 		return nil, api.Errorf(api.CodeNotFound, "no service has a certificate for %q", name)
 	}
 	return c.list[0].certificate(c.authority)
+}
+
+// has says whether a client that asks for a name in lower case means it.
+func (cr *credential) has(name string) bool {
+	for _, n := range cr.names {
+		if n == name || strings.HasPrefix(n, "*.") && under(name, n[2:]) {
+			return true
+		}
+	}
+	return false
 }
 
 // under says whether name is one label below domain.
