@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
+	"golang.org/x/sys/unix"
 )
 
 // Balanced is a port whose connections the kernel spreads over targets. The
@@ -44,6 +45,7 @@ type Balance struct {
 	want  map[*nftables.Set]items // +checklocks:mu; as of the last Set; nil before
 	sets  balanceSets             // +checklocks:mu
 	seen  uint32                  // +checklocks:mu; generation when it was last right
+	ports []Balanced              // +checklocks:mu; as of the last Set
 }
 
 // items are the elements of a set: values by key, "" in a set that is no map.
@@ -67,11 +69,42 @@ func (b *Balance) Close() error {
 }
 
 // Set makes the balanced ports and the guarded addresses those given, in one
-// transaction. Connections that exist go on, to targets that are gone too.
-// Safe to repeat.
+// transaction. Connections that exist go on, to targets that are gone too;
+// datagrams, which have none, are led anew when their target is gone. Safe to
+// repeat.
 func (b *Balance) Set(ports []Balanced, addresses []netip.Addr) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	before := b.ports
+	b.ports = slices.Clone(ports)
+	return errors.Join(b.set(ports, addresses), forgetGone(before, ports))
+}
+
+// forgetGone ends the kernel's memory of datagrams to targets that are gone.
+func forgetGone(before, after []Balanced) error {
+	stays := map[netip.AddrPort]map[netip.AddrPort]bool{}
+	for _, p := range after {
+		if p.Protocol != unix.IPPROTO_UDP {
+			continue
+		}
+		stays[p.At] = map[netip.AddrPort]bool{}
+		for _, t := range p.Targets {
+			stays[p.At][t.To] = true
+		}
+	}
+	var errs []error
+	for _, p := range before {
+		for _, t := range p.Targets {
+			if p.Protocol == unix.IPPROTO_UDP && !stays[p.At][t.To] {
+				errs = append(errs, forgetUDP(p.At.Port(), t.To.Addr()))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// +checklocks:b.mu
+func (b *Balance) set(ports []Balanced, addresses []netip.Addr) error {
 	if b.want == nil {
 		if len(ports) == 0 && len(addresses) == 0 {
 			return b.clear() // what an earlier daemon left

@@ -194,3 +194,48 @@ func TestAFlushedBalanceIsPutBack(t *testing.T) {
 	w.set(t, false, Target{b, 1})
 	ask(t, "10.77.1.1", w.vip)
 }
+
+func TestDatagramsFollowWhenTheirBackendGoes(t *testing.T) {
+	w := newWorld(t)
+	backend := func(addr string) netip.AddrPort {
+		c, err := net.ListenPacket("udp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		go func() {
+			b := make([]byte, 64)
+			for {
+				_, from, err := c.ReadFrom(b)
+				if err != nil {
+					return
+				}
+				c.WriteTo([]byte(addr), from)
+			}
+		}()
+		return netip.MustParseAddrPort(addr)
+	}
+	a, b := backend("10.77.0.2:5300"), backend("10.77.0.3:5300")
+	set := func(to netip.AddrPort) {
+		ports := []Balanced{{Protocol: unix.IPPROTO_UDP, At: netip.MustParseAddrPort("10.77.0.100:53"), Targets: []Target{{to, 1}}}}
+		if err := w.Set(ports, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(a)
+	c, err := net.Dial("udp", "10.77.0.100:53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, want := range []netip.AddrPort{a, a, b, b, a} {
+		set(want)
+		c.SetDeadline(time.Now().Add(30 * time.Second))
+		fmt.Fprint(c, "x")
+		got := make([]byte, 64)
+		n, err := c.Read(got)
+		if err != nil || string(got[:n]) != want.String() {
+			t.Fatalf("%q answers (%v), want %s", got[:n], err, want)
+		}
+	}
+}
