@@ -9,7 +9,7 @@ import (
 func TestServiceOfAnInternalNetwork(t *testing.T) {
 	d := Start(t)
 	image := d.Busybox(t)
-	d.Must(t, "network", "create", "--internal", "back")
+	d.Must(t, "network", "create", "--internal", "--policy", "allow", "back")
 	t.Cleanup(func() {
 		if ids := strings.Fields(d.CLI("ps", "-aq").Stdout); len(ids) > 0 {
 			d.CLI(append([]string{"rm", "-f"}, ids...)...)
