@@ -42,6 +42,7 @@ type Fabric struct {
 	segments map[string]*segment   // +checklocks:mu; by key
 	members  map[string]*member    // +checklocks:mu; by instance
 	access   []api.Rule            // +checklocks:mu; rules between instances
+	judging  bool                  // +checklocks:mu; SetRules was called
 	left     remains               // +checklocks:mu; of an earlier daemon
 	static6  map[netip.Addr]string // +checklocks:mu; instances that asked for an IPv6 address
 }

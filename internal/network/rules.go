@@ -17,12 +17,13 @@ func newMember(r Request) *member {
 }
 
 // SetRules makes the rules between instances those given. Declarative and safe
-// to repeat.
+// to repeat. Until it is called first, which is when what runs already has been
+// adopted, the rules of an earlier daemon stay in force.
 func (f *Fabric) SetRules(_ context.Context, rules []api.Rule) error {
 	f.setting.Lock()
 	defer f.setting.Unlock()
 	f.mu.Lock()
-	f.access = slices.Clone(rules)
+	f.access, f.judging = slices.Clone(rules), true
 	f.mu.Unlock()
 	return f.applyRules()
 }
@@ -53,6 +54,10 @@ func (f *Fabric) judged(m *member) {
 // +checklocks:f.setting
 func (f *Fabric) applyRules() error {
 	f.mu.Lock()
+	if !f.judging {
+		f.mu.Unlock()
+		return nil
+	}
 	var guarded []netip.Prefix
 	for _, s := range f.segments {
 		if s.spec.Policy == api.RuleDeny {

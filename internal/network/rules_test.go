@@ -53,6 +53,9 @@ func TestRules(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	if err := f.SetRules(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
 	at := map[string]*Attachment{
 		"db": attach(t, f, on("db", "back")), "web": attach(t, f, on("web", "back", "front")), "api": attach(t, f, on("api", "front")),
 	}

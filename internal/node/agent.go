@@ -85,12 +85,12 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	watchCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	networks, rules := a.Store.Networks.Watch(watchCtx), a.Store.Rules.Watch(watchCtx)
-	if err := a.SetNetworks(ctx); err != nil {
-		a.Log.Error("networks are not as stored", "error", err)
-	}
 	changes := a.Store.Instances.Watch(watchCtx)
 	if err := a.adopt(ctx); err != nil {
 		return fmt.Errorf("adopt instances: %w", err)
+	}
+	if err := a.SetNetworks(ctx); err != nil {
+		a.Log.Error("networks are not as stored", "error", err)
 	}
 	a.kickAll()
 	ready()
