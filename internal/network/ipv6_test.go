@@ -60,6 +60,11 @@ func TestIPv6(t *testing.T) {
 			t.Errorf("%s: %q, %v", c.name, got, err)
 		}
 	}
+	// A restart has the same port at once, whatever is left of connections.
+	r.Ports[0].HostPort, r.Keep = port, web.Addresses
+	web.Close()
+	web = attach(t, f, r)
+	listen6(t, web, "web")
 	if got, err := fetch(outside, fmt.Sprintf("[2001:db8::1]:%d", port), patience); err != nil || got != "web 2001:db8::2" {
 		t.Errorf("from outside: %q, %v", got, err)
 	}

@@ -213,8 +213,7 @@ func bind(typ int, host netip.Addr, port uint16) (int, uint16, error) {
 		return -1, 0, os.NewSyscallError("socket", err)
 	}
 	if host.Is6() {
-		// IPv4 has a socket of its own.
-		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
+		if err := socket6(fd, typ, host); err != nil {
 			unix.Close(fd)
 			return -1, 0, os.NewSyscallError("setsockopt", err)
 		}
@@ -276,4 +275,15 @@ func (f *Fabric) publisher(r nft.Published) string {
 		}
 	}
 	return ""
+}
+
+// socket6 leaves IPv4 to a socket of its own. A stream socket listens for
+// [::1], so connections of before may still be waiting for their last packets;
+// it keeps others away all the same by listening.
+func socket6(fd, typ int, host netip.Addr) error {
+	err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
+	if err == nil && typ == unix.SOCK_STREAM && (host.IsUnspecified() || host.IsLoopback()) {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	}
+	return err
 }
