@@ -38,7 +38,9 @@ type account struct {
 	written float64 // the limit in force, 0 when not known
 	fast    bool
 	use     float64 // vCPUs used of late
-	broken  bool    // the last write or reading failed, and that was logged
+	// measured says that use is known.
+	measured bool
+	broken   bool // the last write or reading failed, and that was logged
 
 	seconds, minutes *series
 }
@@ -72,6 +74,9 @@ func (a *account) advance(now Moment, reading time.Duration) {
 	if dt > 0 {
 		now := float64(used) / float64(dt)
 		keep := math.Exp(-dt.Seconds() / 5) // an average over about five seconds
+		if !a.measured {
+			keep, a.measured = 0, true
+		}
 		a.use = keep*a.use + (1-keep)*now
 		a.fast = !a.terms.Unlimited && a.state.Available() < 2*a.terms.Taper() &&
 			now > a.terms.Rate() && a.limit() > (1+2*rewrite)*a.terms.Rate()
@@ -150,10 +155,10 @@ func (a *account) credits() api.CPUCredits {
 		return c
 	}
 	c.Limit = a.limit()
-	if d, ok := a.state.Lasts(a.terms, a.use); ok {
+	if d, ok := a.state.Lasts(a.terms, a.use); ok && a.measured && !a.terms.Unlimited {
 		c.LastsForSecond = d.Seconds()
 	}
-	if d, ok := a.state.FullIn(a.terms, a.use); ok {
+	if d, ok := a.state.FullIn(a.terms, a.use); ok && a.measured {
 		c.FullInSecond = d.Seconds()
 	}
 	return c

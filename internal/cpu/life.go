@@ -122,7 +122,7 @@ func (c *Controller) end(instance string) {
 		a.meter = nil
 	}
 	a.advance(now, reading)
-	a.running, a.fast, a.written, a.used, a.use = false, false, 0, 0, 0
+	a.running, a.fast, a.measured, a.written, a.used = false, false, false, 0, 0
 	a.seconds.rest()
 	a.minutes.rest()
 	c.saveSoon()
