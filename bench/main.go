@@ -21,6 +21,7 @@ var benchmarks = []benchmark{
 	{"phases", "where the time of one instance goes", benchPhases},
 	{"rate", "eight instances in parallel", benchRate},
 	{"memory", "200 running instances: memory of virga for each, and idle CPU", benchMemory},
+	{"cpu", "what instances get of the CPUs: baseline, quota, shares", benchCPU},
 	{"import", "import and unpack an image of 300 MiB", benchImport},
 }
 

@@ -293,3 +293,24 @@ func TestOf(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// Launch credits that a change took away do not come back with a crash.
+func TestKilledAfterAChange(t *testing.T) {
+	dir, m := t.TempDir(), newMachine()
+	c, _ := m.controller(t, dir)
+	m.start(t, c, burst("a", false), 0)
+	if err := c.save(); err != nil {
+		t.Fatal(err)
+	}
+	for _, unlimited := range []bool{true, false} {
+		if _, err := c.Change(burst("a", unlimited)); err != nil {
+			t.Fatal(err)
+		}
+		c.Started("a")
+	}
+	c, _ = m.controller(t, dir)
+	if _, err := c.Adopt(burst("a", false)); err != nil {
+		t.Fatal(err)
+	}
+	near(t, "launch credits", credits(t, c, "a").Launch, 0, 0)
+}

@@ -2,8 +2,10 @@ package cpu
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -144,4 +146,17 @@ func (m *machine) run(c *Controller, d time.Duration) {
 		d -= step
 		next = c.tick()
 	}
+}
+
+// describe says what is shared and which list of CPUs groups have.
+func (m *machine) describe(ids ...string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := []string{"shared=" + m.shared}
+	for _, id := range ids {
+		if g := m.groups[id]; g != nil {
+			s = append(s, fmt.Sprintf("%s=%s", id, g.list))
+		}
+	}
+	return strings.Join(s, " ")
 }

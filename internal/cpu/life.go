@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/cpu/credit"
 )
 
 // Admit implements node.CPU.
@@ -128,8 +129,23 @@ func (c *Controller) end(instance string) {
 	c.saveSoon()
 }
 
-// Change implements node.CPU.
-func (c *Controller) Change(claim Claim) (Grant, error) { return c.Admit(claim) }
+// Change implements node.CPU. Other terms are on disk when it returns: a crash
+// must not bring back what the change took away.
+func (c *Controller) Change(claim Claim) (Grant, error) {
+	c.mu.Lock()
+	before, had := c.accounts[claim.Instance]
+	was := credit.Terms{}
+	if had {
+		was = before.terms
+	}
+	g, err := c.admit(claim)
+	changed := err == nil && claim.Family == api.FamilyBurst && was != claim.terms()
+	c.mu.Unlock()
+	if !changed {
+		return g, err
+	}
+	return g, c.save()
+}
 
 // Ended implements node.CPU.
 func (c *Controller) Ended(instance string) {
