@@ -332,6 +332,25 @@ secrets:
 	}
 }
 
+// The services of a project reach each other on an internal network, too.
+func TestComposeInternal(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	p := d.compose(t, "inner", fmt.Sprintf(`
+services:
+  web: {image: %[1]s, command: httpd -f -p 80 -h /var/www, stop_grace_period: 0s}
+  probe: {image: %[1]s, command: sleep 1000, stop_grace_period: 0s}
+networks: {default: {internal: true}}
+`, image))
+	p.up("--wait")
+	eventually(t, "an answer on the internal network", func() (bool, string) {
+		r := d.CLI("exec", "inner-probe-1", "wget", "-qO-", "-T", "5", "http://web")
+		return strings.Contains(r.Stdout, "hello from busybox"), r.String()
+	})
+	p.Must(t, p.args("down")...)
+	p.noneLeft()
+}
+
 func readFile(t *testing.T, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)

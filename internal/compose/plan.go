@@ -19,7 +19,10 @@ type Plan struct {
 	// External are networks and volumes that must exist.
 	ExternalNetworks []string `json:"externalNetworks,omitempty"`
 	ExternalVolumes  []string `json:"externalVolumes,omitempty"`
-	Files            []File   `json:"files,omitempty"`
+	// Rules let the services of one project reach each other, where a network
+	// lets nobody by default.
+	Rules []api.RuleSpec `json:"rules,omitempty"`
+	Files []File         `json:"files,omitempty"`
 	// Workloads are ordered: each comes after those it depends on.
 	Workloads []Workload `json:"workloads"`
 	// Known are all services of the file, also those not chosen now: what
@@ -27,6 +30,12 @@ type Plan struct {
 	Known []string `json:"known"`
 	// Warnings name what is not honoured, one field each.
 	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Rule is the one that a project with an internal network has.
+func Rule(project string) api.RuleSpec {
+	all := LabelProject + "=" + project
+	return api.RuleSpec{Action: api.RuleAllow, From: all, To: all}
 }
 
 // File is the content of a config or secret that no file of the user's holds.

@@ -53,6 +53,9 @@ func (t *translation) networks() error {
 			return err
 		}
 		t.plan.Networks = append(t.plan.Networks, r)
+		if r.Spec.Internal && len(t.plan.Rules) == 0 {
+			t.plan.Rules = append(t.plan.Rules, Rule(t.p.Name))
+		}
 	}
 	return nil
 }

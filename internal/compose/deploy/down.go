@@ -28,6 +28,9 @@ func (d *Deployment) Down(ctx context.Context, volumes bool) error {
 		}
 		d.Progress.Say("network", n.Name, "removed")
 	}
+	if err := d.removeRules(ctx); err != nil {
+		return err
+	}
 	if volumes {
 		for _, v := range now.volumes {
 			if err := gone(d.Client.RemoveVolume(ctx, v.Name)); err != nil {
@@ -37,6 +40,22 @@ func (d *Deployment) Down(ctx context.Context, volumes bool) error {
 		}
 	}
 	return os.RemoveAll(filepath.Join(d.FilesDir, d.Project))
+}
+
+// removeRules removes what let the project's instances reach each other.
+func (d *Deployment) removeRules(ctx context.Context) error {
+	list, err := d.Client.Rules(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		if r.Spec == compose.Rule(d.Project) {
+			if err := gone(d.Client.RemoveRule(ctx, r.ID)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // dependents are, for each service, the services that depend on it.

@@ -17,6 +17,11 @@ func (d *Deployment) networks(ctx context.Context, p *compose.Plan, now *state) 
 			return err
 		}
 	}
+	for _, r := range p.Rules {
+		if _, err := d.Client.CreateRule(ctx, r); err != nil { // one that is there is no error
+			return err
+		}
+	}
 	for _, r := range p.Networks {
 		have := find(now.networks, func(n *api.Network) bool { return n.Name == r.Name })
 		if have != nil && have.Labels[labelHash] == r.Labels[labelHash] {
