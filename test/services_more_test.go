@@ -20,10 +20,10 @@ func TestServiceOfAnInternalNetwork(t *testing.T) {
 	d.front(t, "inner", "--select", "app=inner", "--network", "back", "--port", "80:8080/http", "--port", "9000:8080")
 	s := d.awaitUp(t, "inner", 1)
 	for _, page := range []string{"http://inner/", "http://inner:9000/"} {
-		contains(t, d.Must(t, "run", "--rm", "--network", "back", image, "wget", "-T", "20", "-qO-", page), "Hello from virga")
+		contains(t, d.Must(t, "run", "--rm", "--network", "back", "virga/hello", "get", page), "Hello from virga")
 	}
 	for _, page := range []string{"http://" + s.Address.String() + "/", "http://" + s.Address.String() + ":9000/"} {
-		if r := d.CLI("run", "--rm", image, "wget", "-T", "3", "-qO-", page); r.Code == 0 {
+		if r := d.CLI("run", "--rm", image, "timeout", "3", "wget", "-qO-", page); r.Code == 0 {
 			t.Errorf("%s answers on another network: %v", page, r)
 		}
 	}
