@@ -116,7 +116,7 @@ FUZZTIME ?= 10s
 fuzz: $(SHIM) $(HELLO)
 	@scripts/fuzz.sh $(FUZZTIME)
 
-## bench: benchmarks beside their peers; ONLY=start|phases|rate|memory|import
+## bench: benchmarks beside their peers; ONLY=start|phases|rate|memory|import|scaling
 .PHONY: bench
 bench: build
 	@scripts/bench-tools.sh
