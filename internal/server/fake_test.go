@@ -209,13 +209,19 @@ func (s *fakeSession) begin(command string) {
 	}
 }
 
+// Read yields what was written before the end even after it: input may race
+// with the start, as it may on a real node.
 func (s *fakeSession) Read(ctx context.Context) (api.Stream, []byte, error) {
 	select {
-	case b, ok := <-s.output:
-		if !ok {
-			return 0, nil, io.EOF
-		}
+	case b := <-s.output:
 		return api.StreamStdout, b, nil
+	default:
+	}
+	select {
+	case b := <-s.output:
+		return api.StreamStdout, b, nil
+	case <-s.ended:
+		return 0, nil, io.EOF
 	case <-ctx.Done():
 		return 0, nil, ctx.Err()
 	}
@@ -227,7 +233,7 @@ func (s *fakeSession) Write(p []byte) (int, error) {
 }
 
 func (s *fakeSession) CloseStdin() error {
-	s.endOnce.Do(func() { close(s.output); close(s.ended) })
+	s.endOnce.Do(func() { close(s.ended) })
 	return nil
 }
 

@@ -10,7 +10,7 @@ import (
 
 var (
 	parameter = regexp.MustCompile(`\{[a-z]+\}`)
-	verbs     = regexp.MustCompile(`^(GET|POST|PUT|DELETE|GET/POST|GET/DELETE)$`)
+	verbs     = regexp.MustCompile(`^(GET|POST|PUT|DELETE)(/(GET|POST|PUT|DELETE))*$`)
 )
 
 // documented lists the calls of docs/api.md as "METHOD /path".
