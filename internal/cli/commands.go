@@ -1,6 +1,10 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
 
 // group is commands that the help lists together.
 type group struct {
@@ -76,6 +80,7 @@ var groups = []group{
 // find returns the commands to make for args: the one that args begin with, or
 // all when that is none, such as for help and completion.
 func find(args []string) []group {
+	args = afterRootFlags(args)
 	if len(args) == 0 {
 		return groups
 	}
@@ -87,4 +92,18 @@ func find(args []string) []group {
 		}
 	}
 	return groups
+}
+
+// afterRootFlags leaves out the flags that may come before a command's name.
+func afterRootFlags(args []string) []string {
+	for len(args) > 0 {
+		name, _, joined := strings.Cut(args[0], "=")
+		if name != "--socket" && name != "--project" {
+			return args
+		}
+		if args = args[1:]; !joined && len(args) > 0 {
+			args = args[1:]
+		}
+	}
+	return args
 }
