@@ -339,12 +339,12 @@ func TestComposeInternal(t *testing.T) {
 	p := d.compose(t, "inner", fmt.Sprintf(`
 services:
   web: {image: %[1]s, command: httpd -f -p 80 -h /var/www, stop_grace_period: 0s}
-  probe: {image: %[1]s, command: sleep 1000, stop_grace_period: 0s}
+  probe: {image: virga/hello, command: sleep 1000s, stop_grace_period: 0s}
 networks: {default: {internal: true}}
 `, image))
 	p.up("--wait")
 	eventually(t, "an answer on the internal network", func() (bool, string) {
-		r := d.CLI("exec", "inner-probe-1", "wget", "-qO-", "-T", "5", "http://web")
+		r := d.CLI("exec", "inner-probe-1", "/bin/virga-hello", "get", "http://web")
 		return strings.Contains(r.Stdout, "hello from busybox"), r.String()
 	})
 	p.Must(t, p.args("down")...)
