@@ -23,7 +23,7 @@ func TestServiceOfAnInternalNetwork(t *testing.T) {
 		contains(t, d.Must(t, "run", "--rm", "--network", "back", "virga/hello", "get", page), "Hello from virga")
 	}
 	for _, page := range []string{"http://" + s.Address.String() + "/", "http://" + s.Address.String() + ":9000/"} {
-		if r := d.CLI("run", "--rm", image, "timeout", "3", "wget", "-qO-", page); r.Code == 0 {
+		if r := d.CLI("run", "--rm", "--init", image, "timeout", "3", "wget", "-qO-", page); r.Code == 0 {
 			t.Errorf("%s answers on another network: %v", page, r)
 		}
 	}
