@@ -21,7 +21,6 @@ type world struct {
 	made    int
 	fails   func(made int) bool
 	most    int // instances at a time
-	runs    int
 	history []string
 }
 
