@@ -23,7 +23,7 @@ import (
 func TestDaemon(t *testing.T) {
 	dir := os.Getenv("SHIM_TEST_DIR")
 	if dir == "" {
-		t.Skip("run by TestKilledClient")
+		return
 	}
 	c, err := Ensure(t.Context(), Config{Dir: dir, Binary: os.Getenv("SHIM_TEST_BINARY"), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -33,12 +33,11 @@ func (e *Engine) etc(_ context.Context, t engine.Task, v *view, p *prepared) err
 			return err
 		}
 		// The name stays: a file without one could not be bind-mounted on.
-		m, err := mount.FileIn(p.Start.Dev, mount.DevEtc+"/"+f.name, t.Sandbox.IDs, f.contents)
-		if err != nil {
+		name := mount.DevEtc + "/" + f.name
+		if err := mount.FileIn(p.Start.Dev, name, t.Sandbox.IDs, f.contents); err != nil {
 			return err
 		}
-		p.keep(m)
-		p.Start.Mounts = append(p.Start.Mounts, confine.Mount{Source: m, Target: at.path, Make: at.make, File: true})
+		p.Start.Mounts = append(p.Start.Mounts, confine.Mount{InDev: name, Target: at.path, Make: at.make, File: true})
 	}
 	return nil
 }

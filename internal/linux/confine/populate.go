@@ -87,6 +87,12 @@ func (c *compiler) mount(m Mount) {
 		c.attach(c.file(m.Source), m.Target)
 		return
 	}
+	if m.InDev != "" {
+		f := c.Result("clone "+m.InDev, unix.SYS_OPEN_TREE, c.dev, c.String(m.InDev), launch.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
+		c.attach(f, m.Target)
+		c.Close(f)
+		return
+	}
 	fs := c.newFS(m.Type, m.Attrs, m.Params)
 	c.attach(fs, m.Target)
 	c.Close(fs)

@@ -81,6 +81,10 @@ type Sys struct {
 type Mount struct {
 	// Source is a detached mount; nil mounts a new file system of Type.
 	Source *os.File
+	// InDev is a file below /dev that is shown at Target; it takes the place of
+	// Source. The instance itself makes the mount of it, once /dev is in its
+	// place: before Linux 6.15 nothing can be cloned from a detached mount.
+	InDev  string
 	Type   string
 	Params []Param
 	Attrs  uint64 // of a new file system, MOUNT_ATTR_*

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -71,6 +72,11 @@ func TestRunExec(t *testing.T) {
 }
 
 func TestSignalStateIsClean(t *testing.T) {
+	// What the caller ignores stays ignored over execve, so a supervisor
+	// handles what it was started with ignored, and so does this test.
+	unheard := make(chan os.Signal, 1)
+	signal.Notify(unheard)
+	defer signal.Stop(unheard)
 	out, _, err := run(t, func(b *Builder) {
 		b.Stdio(false)
 		b.Exec([]string{"/bin/cat"}, []string{"cat", "/proc/self/status"}, nil)
