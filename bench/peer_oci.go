@@ -51,7 +51,7 @@ func (e *env) bundle(ctx context.Context, program string, start func(*exec.Cmd) 
 	// A bundle for each argument list, made before it is timed.
 	made := map[string]string{}
 	p.command = func(ctx context.Context, args ...string) *exec.Cmd {
-		return exec.CommandContext(ctx, program, "run", "--bundle", made[strings.Join(args, " ")], fmt.Sprintf("bench-%s-%d", program, n.Add(1)))
+		return exec.CommandContext(ctx, program, "--root", filepath.Join(dir, "state"), "run", "--bundle", made[strings.Join(args, " ")], fmt.Sprintf("bench-%s-%d", program, n.Add(1)))
 	}
 	for _, args := range [][]string{{"/bin/true"}, {"/bin/stamp"}} {
 		b := filepath.Join(dir, filepath.Base(args[0]))
