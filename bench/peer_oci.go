@@ -41,6 +41,9 @@ func (e *env) bundle(ctx context.Context, program string, start func(*exec.Cmd) 
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
+	if err := os.RemoveAll(filepath.Join(dir, "config.json")); err != nil { // of an earlier benchmark
+		return nil, err
+	}
 	spec := exec.CommandContext(ctx, program, "spec")
 	spec.Dir = dir
 	if out, err := spec.CombinedOutput(); err != nil {
@@ -50,8 +53,10 @@ func (e *env) bundle(ctx context.Context, program string, start func(*exec.Cmd) 
 	p := &peer{name: program + " run " + version(ctx, program), start: start, goal: ratioAtMost(1)}
 	// A bundle for each argument list, made before it is timed.
 	made := map[string]string{}
+	// The name is that of a cgroup, too: one that an ended run left frozen would
+	// hold the next of that name for ever.
 	p.command = func(ctx context.Context, args ...string) *exec.Cmd {
-		return exec.CommandContext(ctx, program, "--root", filepath.Join(dir, "state"), "run", "--bundle", made[strings.Join(args, " ")], fmt.Sprintf("bench-%s-%d", program, n.Add(1)))
+		return exec.CommandContext(ctx, program, "--root", filepath.Join(dir, "state"), "run", "--bundle", made[strings.Join(args, " ")], fmt.Sprintf("bench-%s-%d-%d", program, os.Getpid(), n.Add(1)))
 	}
 	for _, args := range [][]string{{"/bin/true"}, {"/bin/stamp"}} {
 		b := filepath.Join(dir, filepath.Base(args[0]))
