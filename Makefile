@@ -116,7 +116,7 @@ FUZZTIME ?= 10s
 fuzz: $(SHIM) $(HELLO)
 	@scripts/fuzz.sh $(FUZZTIME)
 
-## bench: benchmarks beside their peers; ONLY=start|phases|rate|memory|import|scaling
+## bench: benchmarks beside their peers; ONLY=start|phases|rate|memory|import|network|scaling
 .PHONY: bench
 bench: build
 	@scripts/bench-tools.sh

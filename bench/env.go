@@ -76,7 +76,7 @@ func (e *env) prepare(ctx context.Context, flags []string) error {
 	if err := e.ready(ctx); err != nil {
 		return fmt.Errorf("%w\n%s", err, e.log.String())
 	}
-	return e.importRoot(ctx)
+	return e.importDir(ctx, "bench", e.rootfs)
 }
 
 func (e *env) ready(ctx context.Context) error {
@@ -88,8 +88,9 @@ func (e *env) ready(ctx context.Context) error {
 	}
 }
 
-func (e *env) importRoot(ctx context.Context) error {
-	tar := exec.CommandContext(ctx, "tar", "-C", e.rootfs, "-c", ".")
+// importDir makes an image of a directory.
+func (e *env) importDir(ctx context.Context, image, dir string) error {
+	tar := exec.CommandContext(ctx, "tar", "-C", dir, "-c", ".")
 	body, err := tar.StdoutPipe()
 	if err != nil {
 		return err
@@ -97,7 +98,7 @@ func (e *env) importRoot(ctx context.Context) error {
 	if err := tar.Start(); err != nil {
 		return err
 	}
-	for p, err := range e.client.Import(ctx, "bench", body) {
+	for p, err := range e.client.Import(ctx, image, body) {
 		if err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ var benchmarks = []benchmark{
 	{"memory", "200 running instances: memory of virga for each, and idle CPU", benchMemory},
 	{"cpu", "what instances get of the CPUs: baseline, quota, shares", benchCPU},
 	{"import", "import and unpack an image of 300 MiB", benchImport},
+	{"network", "throughput, services and changes of a network, beside bridges made by hand and Docker's", benchNetwork},
 	{"scaling", "a crash to its replacement serving; a load step to another instance", benchScaling},
 }
 

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"fmt"
+)
+
+// networkPart is one part of the subject network.
+type networkPart struct {
+	about string
+	run   func(context.Context, *env) error
+}
+
+// networkParts are measured one after the other. Each records its figures,
+// named network.*, and leaves nothing behind.
+var networkParts = []networkPart{
+	{"throughput between instances and the node, beside a bridge made by hand", networkThroughput},
+}
+
+// benchNetwork measures what a network of virga costs beside one made by hand
+// and beside Docker's, and how fast it is changed.
+func benchNetwork(ctx context.Context, e *env) error {
+	if err := e.importTools(ctx); err != nil {
+		return err
+	}
+	for _, p := range networkParts {
+		fmt.Printf(" %s\n", p.about)
+		if err := p.run(ctx, e); err != nil {
+			return fmt.Errorf("%s: %w", p.about, err)
+		}
+	}
+	return nil
+}

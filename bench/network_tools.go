@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// toolsImage has iperf3 beside what the bench image has, for virga and for
+// Docker.
+const toolsImage = "bench-tools"
+
+// importTools gives virga the image toolsImage.
+func (e *env) importTools(ctx context.Context) error {
+	root := filepath.Join(e.dir, "tools")
+	if _, err := os.Stat(root); err == nil {
+		return nil
+	}
+	if out, err := exec.CommandContext(ctx, "cp", "-a", e.rootfs, root).CombinedOutput(); err != nil {
+		return fmt.Errorf("copy root: %w: %s", err, out)
+	}
+	program, err := exec.LookPath("iperf3")
+	if err != nil {
+		return fmt.Errorf("%w: install iperf3", err)
+	}
+	files, err := libraries(ctx, program)
+	if err != nil {
+		return err
+	}
+	for _, name := range append(files, program) {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(to, b, 0o755); err != nil {
+			return err
+		}
+	}
+	return e.importDir(ctx, toolsImage, root)
+}
+
+// libraries are the files that a dynamic program needs, by what ldd says.
+func libraries(ctx context.Context, program string) ([]string, error) {
+	out, err := exec.CommandContext(ctx, "ldd", program).Output()
+	if err != nil {
+		return nil, fmt.Errorf("ldd %s: %w", program, err)
+	}
+	var files []string
+	for line := range strings.Lines(string(out)) {
+		for _, f := range strings.Fields(line) {
+			if strings.HasPrefix(f, "/") {
+				files = append(files, f)
+				break
+			}
+		}
+	}
+	return files, nil
+}
