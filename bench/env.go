@@ -24,6 +24,7 @@ type env struct {
 	dir    string // scratch, removed at the end
 	binary string
 	runs   int
+	only   []string // peers to measure beside; all when empty
 
 	socket string
 	client *api.Client

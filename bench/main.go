@@ -29,6 +29,7 @@ var benchmarks = []benchmark{
 
 func main() {
 	only := flag.String("only", "", "names of benchmarks, separated by commas; all by default")
+	peers := flag.String("peers", "", "peers to measure beside, of floor,crun,runc,podman,ctr,docker; all by default")
 	runs := flag.Int("n", 50, "runs of each one-at-a-time figure")
 	binary := flag.String("virga", "bin/virga", "the command to measure")
 	out := flag.String("out", "bench/out", "directory of the results")
@@ -42,7 +43,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *only, *binary, *out, *runs); err != nil {
+	if err := run(ctx, *only, *peers, *binary, *out, *runs); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -50,7 +51,7 @@ func main() {
 
 // run runs the chosen benchmarks. A goal that is missed is a figure and not an
 // error.
-func run(ctx context.Context, only, binary, out string, runs int) error {
+func run(ctx context.Context, only, peers, binary, out string, runs int) error {
 	chosen, err := choose(only)
 	if err != nil {
 		return err
@@ -60,6 +61,7 @@ func run(ctx context.Context, only, binary, out string, runs int) error {
 		return err
 	}
 	defer e.close()
+	e.only = strings.FieldsFunc(peers, func(r rune) bool { return r == ',' })
 	e.machine(ctx)
 	for _, b := range chosen {
 		fmt.Printf("\n%s: %s\n", b.name, b.about)

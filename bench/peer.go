@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,12 +14,19 @@ import (
 type peer struct {
 	name    string // with its version
 	command func(ctx context.Context, args ...string) *exec.Cmd
-	start   func(*exec.Cmd) error // nil is Cmd.Start
-	goal    goal                  // of virga's command beside this peer
+	start   func(*exec.Cmd) error                // nil is Cmd.Start
+	direct  func(args ...string) (string, error) // in the place of a command, or nil
 }
 
 // cycle runs one container to its end and returns what it printed.
 func (p *peer) cycle(ctx context.Context, args ...string) (string, error) {
+	if p.direct != nil {
+		out, err := p.direct(args...)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", p.name, err)
+		}
+		return out, err
+	}
 	cmd := p.command(ctx, args...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -37,16 +45,19 @@ func (p *peer) cycle(ctx context.Context, args ...string) (string, error) {
 }
 
 // peers sets up the peers of the running of containers, those that can run
-// here; it names the others with the reason.
+// here; it names the others with the reason. The floor is one of them.
 func (e *env) peers(ctx context.Context) []*peer {
 	var ready []*peer
 	for _, p := range []struct {
 		name string
 		make func(context.Context) (*peer, error)
 	}{
-		{"crun run", e.crun}, {"runc run", e.runc}, {"podman run", e.podman},
+		{"floor", e.floor}, {"crun run", e.crun}, {"runc run", e.runc}, {"podman run", e.podman},
 		{"ctr run", e.ctr}, {"docker run", e.docker},
 	} {
+		if short, _, _ := strings.Cut(p.name, " "); len(e.only) > 0 && !slices.Contains(e.only, short) {
+			continue
+		}
 		made, err := p.make(ctx)
 		if err == nil {
 			// One that hangs here is of no use as a peer either.
@@ -61,6 +72,21 @@ func (e *env) peers(ctx context.Context) []*peer {
 		ready = append(ready, made)
 	}
 	return ready
+}
+
+// beside joins peers with their samples and the goals of a figure.
+func beside(figure string, peers []*peer, s []samples) (list []measured) {
+	for i, p := range peers {
+		short, _, _ := strings.Cut(p.name, " ")
+		goals := relative[figure][short]
+		if len(goals) == 0 {
+			goals = []goal{{}}
+		}
+		for _, g := range goals {
+			list = append(list, measured{p.name, s[i], g})
+		}
+	}
+	return list
 }
 
 // version is the first line a program prints about its version, shortened.

@@ -47,7 +47,6 @@ func (e *env) ctr(ctx context.Context) (*peer, error) {
 	var n atomic.Int64
 	return &peer{
 		name: "ctr run " + version(ctx, "containerd"),
-		goal: ratioAtMost(0.1),
 		command: func(ctx context.Context, args ...string) *exec.Cmd {
 			id := fmt.Sprintf("bench-%d", n.Add(1))
 			return e.ctrTool(ctx, append([]string{"run", "--rm", "--rootfs", "--read-only", e.rootfs, id}, args...)...)
@@ -95,7 +94,6 @@ func (e *env) docker(ctx context.Context) (*peer, error) {
 	}
 	return &peer{
 		name: "docker run " + version(ctx, "dockerd"),
-		goal: ratioAtMost(1.0 / 25),
 		command: func(ctx context.Context, args ...string) *exec.Cmd {
 			return e.dockerTool(ctx, append([]string{"run", "--rm", "bench"}, args...)...)
 		},

@@ -50,7 +50,7 @@ func (e *env) bundle(ctx context.Context, program string, start func(*exec.Cmd) 
 		return nil, fmt.Errorf("%s spec: %w: %s", program, err, out)
 	}
 	var n atomic.Int64
-	p := &peer{name: program + " run " + version(ctx, program), start: start, goal: ratioAtMost(1)}
+	p := &peer{name: program + " run " + version(ctx, program), start: start}
 	// A bundle for each argument list, made before it is timed.
 	made := map[string]string{}
 	// The name is that of a cgroup, too: one that an ended run left frozen would

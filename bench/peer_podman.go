@@ -37,7 +37,6 @@ func (e *env) podman(ctx context.Context) (*peer, error) {
 	})
 	return &peer{
 		name: "podman run " + version(ctx, "podman"),
-		goal: ratioAtMost(0.1),
 		command: func(ctx context.Context, args ...string) *exec.Cmd {
 			return e.podmanTool(ctx, append([]string{"run", "--rm", "--network", "none",
 				"--ulimit", "nproc=1000:1000", "--ulimit", "nofile=1024:1024", "bench"}, args...)...)

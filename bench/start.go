@@ -54,25 +54,13 @@ func benchStart(ctx context.Context, e *env) error {
 			}
 		}
 	}
-	if err := e.compare("start.api", "ms", cycle, atMost(6), beside(peers, theirs, goal{"ratio ≤", 1})); err != nil {
+	if err := e.compare("start.api", "ms", cycle, atMost(6), beside("start.api", peers, theirs)); err != nil {
 		return err
 	}
-	if err := e.compare("start.main", "ms", toMain, atMost(3), beside(peers, theirMain, goal{})); err != nil {
+	if err := e.compare("start.main", "ms", toMain, atMost(3), beside("start.main", peers, theirMain)); err != nil {
 		return err
 	}
-	return e.compare("start.command", "ms", command, atMost(10), beside(peers, theirs, goal{}))
-}
-
-// beside joins peers with their samples. Without a goal the peer's own counts.
-func beside(peers []*peer, s []samples, g goal) (list []measured) {
-	for i, p := range peers {
-		m := measured{p.name, s[i], g}
-		if g.kind == "" {
-			m.goal = p.goal
-		}
-		list = append(list, m)
-	}
-	return list
+	return e.compare("start.command", "ms", command, atMost(10), beside("start.command", peers, theirs))
 }
 
 // spec is the instance that all benchmarks run: overlay root, default network.

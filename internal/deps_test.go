@@ -61,6 +61,7 @@ var mayImport = map[string][]string{
 	"cmd/virga-hello":  {"internal/hello"},
 
 	"bench/...":   {"api", "bench/..."},
+	"bench/floor": {"internal/linux/..."},
 	"test/...":    {"api", "test/..."},
 	"scripts/...": {},
 }
