@@ -161,7 +161,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 		group.Go(func() error { return serveMetrics(ctx, d.config.MetricsListen.String(), d.metrics, d.log) })
 	}
 	group.Go(func() error {
-		controller.Run(ctx, d.log, d.controllers())
+		// The data directory, and with it the store, is this process's alone.
+		lease := store.Lease{Store: d.store, Name: "controllers", Holder: d.name, Alone: true, Log: d.log}
+		lease.Hold(ctx, func(ctx context.Context) { controller.Run(ctx, d.log, d.controllers()) })
 		return nil
 	})
 	group.Go(func() error {

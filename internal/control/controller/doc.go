@@ -5,7 +5,6 @@
 // what the store says. So it may be killed between any two writes: the next
 // one to run starts from the store and goes on.
 //
-// Each kind of output has one writer. The store is this process's own, so that
-// there is one daemon and one of each controller; a lease that lets one of
-// several daemons act is not needed before the store is shared.
+// Each kind of output has one writer. All controllers run under one lease
+// (store.Lease), so that of several daemons on a store one acts.
 package controller

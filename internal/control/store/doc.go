@@ -9,7 +9,8 @@
 //
 // The store has one writing process. Changes of one object queue on its write
 // lock; the backend's conditions catch what that cannot: a taken name, and a
-// commit whose answer was lost.
+// commit whose answer was lost. What only one of several daemons may do is
+// done under a Lease.
 //
 // Lock order: object.write, then Table.mu.
 package store
