@@ -31,6 +31,9 @@ type GroupSpec struct {
 	// order, each when the one before is ready.
 	Stateful bool `json:"stateful,omitempty"`
 	Paused   bool `json:"paused,omitempty" doc:"Heal, but neither roll nor scale"`
+	// Purchase mixes on-demand with spot instances, where the template is a
+	// spot one; nil makes all of them spot.
+	Purchase *Purchase `json:"purchase,omitempty"`
 	// Job makes the group run to completion: desired, scaling and the policies
 	// of a roll are not used then.
 	Job *JobSpec `json:"job,omitempty"`

@@ -27,6 +27,9 @@ type Instance struct {
 	Type *InstanceType `json:"type,omitempty"`
 	// Desired is written only by the control plane.
 	Desired Desired `json:"desired"`
+	// Spot is what the market has decided for a spot instance, nil for an
+	// on-demand one.
+	Spot *SpotStatus `json:"spot,omitempty"`
 	// Node is the name of the node the instance is bound to, "" while pending.
 	Node string `json:"node,omitempty"`
 	// Status is written only by that node.
@@ -69,6 +72,9 @@ type InstanceSpec struct {
 	// CreditMode replaces the default of a burst type.
 	CreditMode CreditMode `json:"creditMode,omitempty" enum:"standard,unlimited" doc:"What a burst type does without credits"`
 
+	// Spot buys spare capacity; nil is on-demand.
+	Spot *Spot `json:"spot,omitempty" doc:"Run on spare capacity; default on-demand"`
+
 	// Process.
 	Entrypoint  []string  `json:"entrypoint,omitempty" doc:"Replaces the image's entrypoint; one empty string clears it"`
 	Command     []string  `json:"command,omitempty" doc:"Replaces the image's command"`
@@ -90,6 +96,10 @@ type InstanceSpec struct {
 	DNS        []string     `json:"dns,omitempty" doc:"Name servers instead of the node's"`
 	DNSSearch  []string     `json:"dnsSearch,omitempty"`
 	ExtraHosts []string     `json:"extraHosts,omitempty" doc:"NAME:ADDRESS lines for /etc/hosts"`
+
+	// Metadata service.
+	Metadata MetadataOptions `json:"metadata,omitzero"`
+	UserData []byte          `json:"userData,omitempty" doc:"At most 16 KiB, for the workload to read from the metadata service"`
 
 	// Files.
 	Mounts   []Mount `json:"mounts,omitempty"`

@@ -60,8 +60,10 @@ type InstanceStatus struct {
 	Health    *HealthStatus `json:"health,omitempty"`
 	Command   []string      `json:"command,omitempty"` // entrypoint and command as run
 	// CPUs are the node's CPUs that are the instance's alone, "" for none.
-	CPUs     string   `json:"cpus,omitempty"`
-	Warnings []string `json:"warnings,omitempty"`
+	CPUs string `json:"cpus,omitempty"`
+	// Told is the deadline of the spot notice that the workload was told of.
+	Told     time.Time `json:"told,omitzero"`
+	Warnings []string  `json:"warnings,omitempty"`
 }
 
 // AddressOn is an instance's address on one network.

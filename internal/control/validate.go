@@ -24,7 +24,7 @@ const (
 func ValidateSpec(s *api.InstanceSpec) error {
 	for _, check := range []func(*api.InstanceSpec) error{
 		validateWorkload, validateProcess, validateNames, validateNetworks, validatePorts,
-		validateMounts, validateResources, validateSecurity, validatePolicy,
+		validateMounts, validateResources, validateSecurity, validatePolicy, validateSpot, validateMetadata,
 	} {
 		if err := check(s); err != nil {
 			return err

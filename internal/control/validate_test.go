@@ -48,6 +48,12 @@ func TestValidateSpec(t *testing.T) {
 		},
 		"spec.restart.maxRetries": func(s *api.InstanceSpec) { s.Restart.MaxRetries = 3 },
 		"spec.health.test":        func(s *api.InstanceSpec) { s.Health = &api.HealthCheck{Test: []string{"curl"}} },
+		"spec.spot.maxPrice":      func(s *api.InstanceSpec) { s.Spot = &api.Spot{MaxPrice: -1} },
+		"spec.spot.interruption":  func(s *api.InstanceSpec) { s.Spot = &api.Spot{Interruption: "nap"} },
+		"spec.spot.signal":        func(s *api.InstanceSpec) { s.Spot = &api.Spot{Signal: "SIGNONE"} },
+		"spec.metadata.mode":      func(s *api.InstanceSpec) { s.Metadata.Mode = "v3" },
+		"spec.metadata.hopLimit":  func(s *api.InstanceSpec) { s.Metadata.HopLimit = 65 },
+		"spec.userData":           func(s *api.InstanceSpec) { s.UserData = make([]byte, 16<<10+1) },
 		"spec.health.retries":     func(s *api.InstanceSpec) { s.Health = &api.HealthCheck{Test: []string{"NONE"}, Retries: -1} },
 	} {
 		s := &api.InstanceSpec{Image: api.HelloImage}
