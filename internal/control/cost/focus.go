@@ -1,112 +1,117 @@
 package cost
 
 import (
-	"encoding/csv"
-	"encoding/json"
-	"fmt"
-	"io"
-	"strconv"
+	"maps"
 	"time"
-
-	"github.com/virga-cloud/virga/api"
 )
 
+// issuer is who provides, publishes and invoices: the operator's own cloud.
+const issuer = "virga"
+
 // focusColumns are those of FOCUS 1.2 that virga has something to say in, in
-// the order of the specification, which is alphabetic.
-var focusColumns = []string{
-	"AvailabilityZone", "BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency",
-	"BillingPeriodEnd", "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription",
-	"ChargeFrequency", "ChargePeriodEnd", "ChargePeriodStart", "ConsumedQuantity", "ConsumedUnit",
-	"ContractedCost", "ContractedUnitPrice", "EffectiveCost", "InvoiceIssuerName", "ListCost", "ListUnitPrice",
-	"PricingCategory", "PricingCurrency", "PricingQuantity", "PricingUnit", "ProviderName", "PublisherName",
-	"RegionId", "RegionName", "ResourceId", "ResourceName", "ResourceType", "ServiceCategory", "ServiceName",
-	"SkuId", "SkuMeter", "SkuPriceId", "SubAccountId", "SubAccountName", "Tags",
+// the order of the specification, which is alphabetic. Every mandatory column
+// is among them; a null is an empty cell.
+var focusColumns = []column{
+	{"AvailabilityZone", func(c Charge) string { return c.Node }},
+	{"BilledCost", func(c Charge) string { return number(c.Billed) }},
+	{"BillingAccountId", func(Charge) string { return issuer }},
+	{"BillingAccountName", func(Charge) string { return issuer }},
+	{"BillingAccountType", func(Charge) string { return "Cloud" }},
+	{"BillingCurrency", func(c Charge) string { return c.Currency }},
+	{"BillingPeriodEnd", func(c Charge) string { return instant(month(c.Start).AddDate(0, 1, 0)) }},
+	{"BillingPeriodStart", func(c Charge) string { return instant(month(c.Start)) }},
+	{"CapacityReservationId", func(c Charge) string { return unless(!c.idle(), c.Node) }},
+	{"CapacityReservationStatus", func(c Charge) string { return unless(!c.idle(), "Unused") }},
+	{"ChargeCategory", func(Charge) string { return "Usage" }},
+	{"ChargeClass", func(Charge) string { return "" }},
+	{"ChargeDescription", Charge.describe},
+	{"ChargeFrequency", func(Charge) string { return "Usage-Based" }},
+	{"ChargePeriodEnd", func(c Charge) string { return instant(c.End) }},
+	{"ChargePeriodStart", func(c Charge) string { return instant(c.Start) }},
+	{"ConsumedQuantity", func(c Charge) string { return unless(c.idle(), number(c.Quantity)) }},
+	{"ConsumedUnit", func(c Charge) string { return unless(c.idle(), c.Unit) }},
+	{"ContractedCost", func(c Charge) string { return number(c.Cost) }},
+	{"ContractedUnitPrice", func(c Charge) string { return number(c.UnitPrice) }},
+	{"EffectiveCost", func(c Charge) string { return number(c.Cost) }},
+	{"InvoiceIssuerName", func(Charge) string { return issuer }},
+	{"ListCost", func(c Charge) string { return number(c.Cost) }},
+	{"ListUnitPrice", func(c Charge) string { return number(c.UnitPrice) }},
+	{"PricingCategory", Charge.category},
+	{"PricingCurrency", func(c Charge) string { return c.Currency }},
+	{"PricingQuantity", func(c Charge) string { return number(c.Quantity) }},
+	{"PricingUnit", func(c Charge) string { return c.Unit }},
+	{"ProviderName", func(Charge) string { return issuer }},
+	{"PublisherName", func(Charge) string { return issuer }},
+	{"RegionId", func(Charge) string { return "local" }},
+	{"RegionName", func(Charge) string { return "local" }},
+	{"ResourceId", func(c Charge) string { return c.ID }},
+	{"ResourceName", func(c Charge) string { return c.Name }},
+	{"ResourceType", func(c Charge) string { return c.Resource }},
+	{"ServiceCategory", Charge.service},
+	{"ServiceName", func(c Charge) string { return "virga " + c.Resource + "s" }},
+	{"SkuId", func(c Charge) string { return c.sku() }},
+	{"SkuMeter", func(c Charge) string { return c.Meter }},
+	{"SkuPriceId", func(c Charge) string { return c.sku() + "/" + c.Purchase }},
+	{"SubAccountId", func(c Charge) string { return c.Project }},
+	{"SubAccountName", func(c Charge) string { return c.Project }},
+	{"SubAccountType", func(c Charge) string { return unless(c.Project == "", "Project") }},
+	{"Tags", Charge.tags},
 }
 
-// charge is one row: a quantity at a price.
-type charge struct {
-	record      Record
-	start, end  time.Time
-	meter       string
-	description string
-	unit        string
-	quantity    float64
-	price       float64
+// idle capacity is not consumed.
+func (c Charge) idle() bool { return c.Meter == meterIdle }
+
+func (c Charge) describe() string {
+	switch c.Meter {
+	case meterTime:
+		return c.Type + " instance, " + c.Purchase
+	case meterSurplus:
+		return "CPU credits spent beyond the balance"
+	case meterIdle:
+		return "Capacity of the machine that nobody was promised"
+	case meterOverhead:
+		return "Capacity of the machine that is kept for the system"
+	}
+	return "Bytes that a volume stores, or may"
 }
 
-// WriteFOCUS writes the charges of [from, to) as CSV in the columns of FOCUS
-// 1.2: a row for each run, and one for its surplus credits where there are any.
-func WriteFOCUS(w io.Writer, records []Record, node string, rates api.Rates, from, to, now time.Time) error {
-	out := csv.NewWriter(w)
-	if err := out.Write(focusColumns); err != nil {
-		return err
+func (c Charge) category() string {
+	if c.Purchase == purchaseSpot {
+		return "Dynamic"
 	}
-	for _, r := range records {
-		for _, c := range charges(r, rates, from, to, now) {
-			row, err := c.row(node, rates.Currency)
-			if err != nil {
-				return err
-			}
-			if err := out.Write(row); err != nil {
-				return err
-			}
-		}
-	}
-	out.Flush()
-	return out.Error()
+	return "Standard"
 }
 
-func charges(r Record, rates api.Rates, from, to, now time.Time) []charge {
-	var out []charge
-	start, end := r.Start, to
-	if start.Before(from) {
-		start = from
+func (c Charge) service() string {
+	if c.Resource == "volume" {
+		return "Storage"
 	}
-	if billed, _ := r.within(from, to, now); billed > 0 {
-		end = start.Add(billed)
-		out = append(out, charge{r, start, end, "Instance time", r.Type + " instance", "Hours", billed.Hours(), r.Price})
-	}
-	if s := r.surplusCost(rates, from, to, now); s > 0 {
-		out = append(out, charge{r, start, end, "CPU surplus credit", "CPU credits spent beyond the balance", "vCPU-Hours", r.Surplus / 60, rates.CreditFee})
-	}
-	return out
+	return "Compute"
 }
 
-func (c charge) row(node, currency string) ([]string, error) {
-	tags, err := json.Marshal(c.record.Labels)
-	if err != nil {
-		return nil, fmt.Errorf("labels of %s: %w", c.record.Instance, err)
+func (c Charge) sku() string { return c.Type + "/" + c.Meter }
+
+// tags are the labels, and the group under virga's own prefix.
+func (c Charge) tags() string {
+	if c.Group == "" {
+		return object(c.Labels)
 	}
-	if c.record.Labels == nil {
-		tags = []byte("{}")
+	all := maps.Clone(c.Labels)
+	if all == nil {
+		all = map[string]string{}
 	}
-	month := time.Date(c.start.Year(), c.start.Month(), 1, 0, 0, 0, 0, time.UTC)
-	cost := number(c.quantity * c.price)
-	category := "Standard"
-	if c.record.Spot {
-		category = "Dynamic"
-	}
-	sku := c.record.Type + "/" + c.meter
-	values := map[string]string{
-		"AvailabilityZone": node, "BilledCost": cost, "BillingAccountId": c.record.Project, "BillingAccountName": c.record.Project,
-		"BillingCurrency": currency, "BillingPeriodEnd": instant(month.AddDate(0, 1, 0)), "BillingPeriodStart": instant(month),
-		"ChargeCategory": "Usage", "ChargeDescription": c.description, "ChargeFrequency": "Usage-Based",
-		"ChargePeriodEnd": instant(c.end), "ChargePeriodStart": instant(c.start),
-		"ConsumedQuantity": number(c.quantity), "ConsumedUnit": c.unit, "ContractedCost": cost, "ContractedUnitPrice": number(c.price),
-		"EffectiveCost": cost, "InvoiceIssuerName": "virga", "ListCost": cost, "ListUnitPrice": number(c.price),
-		"PricingCategory": category, "PricingCurrency": currency, "PricingQuantity": number(c.quantity), "PricingUnit": c.unit,
-		"ProviderName": "virga", "PublisherName": "virga", "RegionId": "local", "RegionName": "local",
-		"ResourceId": c.record.Instance, "ResourceName": c.record.Name, "ResourceType": "instance",
-		"ServiceCategory": "Compute", "ServiceName": "virga instances", "SkuId": sku, "SkuMeter": c.meter, "SkuPriceId": sku,
-		"SubAccountId": c.record.Group, "SubAccountName": c.record.Group, "Tags": string(tags),
-	}
-	row := make([]string, len(focusColumns))
-	for i, name := range focusColumns {
-		row[i] = values[name]
-	}
-	return row, nil
+	all["virga/group"] = c.Group
+	return object(all)
 }
 
-func instant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
+func unless(null bool, s string) string {
+	if null {
+		return ""
+	}
+	return s
+}
 
-func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+func month(t time.Time) time.Time {
+	t = t.UTC()
+	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
+}
