@@ -148,7 +148,7 @@ func (b *backend) ejected(now time.Time) bool {
 
 // share is the weight that counts now: during a slow start a part of it.
 func (b *backend) share(now time.Time, slow time.Duration) float64 {
-	w := float64(b.weight.Load())
+	w := max(float64(b.weight.Load()), 1e-6)
 	if age := now.Sub(b.since); slow > 0 && age < slow {
 		w *= max(float64(age)/float64(slow), 0.05)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"time"
 )
 
 // framing is how the end of a body is known.
@@ -47,6 +48,11 @@ type stream struct {
 	net.Conn
 	buf  []byte
 	r, w int
+	// silence is how long the other side may send nothing while a body is
+	// read; 0 leaves the deadline to others.
+	silence time.Duration
+	// pace, or nil, is what a client's body is held to.
+	pace *pace
 }
 
 const (
@@ -55,6 +61,8 @@ const (
 	// spliceFrom is the size of the rest of a body from which on it is worth
 	// having the kernel move it.
 	spliceFrom = 64 << 10
+	// splicePiece is moved at a time, so that each piece has its deadline.
+	splicePiece = 256 << 10
 )
 
 func newStream(c net.Conn) *stream { return &stream{Conn: c, buf: make([]byte, firstBuffer)} }
@@ -80,12 +88,50 @@ func (s *stream) fill(limit int) error {
 			s.buf = grown
 		}
 	}
+	s.extend()
 	n, err := s.Conn.Read(s.buf[s.w:])
 	s.w += n
+	if s.pace != nil {
+		s.pace.got += int64(n)
+	}
 	if n > 0 {
 		return nil
 	}
 	return err
+}
+
+// extend gives the other side time for the next read of a body.
+func (s *stream) extend() {
+	switch {
+	case s.pace != nil:
+		s.SetReadDeadline(s.pace.deadline(time.Now()))
+	case s.silence > 0:
+		s.SetReadDeadline(time.Now().Add(s.silence))
+	}
+}
+
+const (
+	// A client's body must have come at paceRate bytes a second on average
+	// after the first paceGrace, and never stand still for paceStop. The rate is
+	// that of Kestrel, the server of ASP.NET: slower than any real link.
+	paceRate  = 240
+	paceGrace = 10 * time.Second
+	paceStop  = time.Minute
+)
+
+// pace says how slow a client's body may be.
+type pace struct {
+	began time.Time
+	got   int64 // bytes
+}
+
+// deadline is when the next bytes must have come.
+func (p *pace) deadline(now time.Time) time.Time {
+	due := p.began.Add(paceGrace + time.Duration(p.got)*time.Second/paceRate)
+	if stop := now.Add(paceStop); stop.Before(due) {
+		return stop
+	}
+	return due
 }
 
 var errFull = errors.New("the buffer is full")
@@ -110,8 +156,24 @@ func (s *stream) readHead() ([]byte, error) {
 }
 
 // errBody is a body whose source broke off or was malformed; what had been
-// copied cannot be taken back.
-var errBody = errors.New("the body ended early")
+// copied cannot be taken back. errSlow is one that came too slowly.
+var (
+	errBody = errors.New("the body ended early")
+	errSlow = errors.New("the body took too long")
+)
+
+// bodyError is what it means for a body that its source failed with err.
+func bodyError(err error) error {
+	if isTimeout(err) {
+		return errSlow
+	}
+	return errBody
+}
+
+func isTimeout(err error) bool {
+	ne, ok := errors.AsType[net.Error](err)
+	return ok && ne.Timeout()
+}
 
 // copyCounted moves n bytes of a body.
 func copyCounted(dst io.Writer, src *stream, n int64) error {
@@ -126,14 +188,24 @@ func copyCounted(dst io.Writer, src *stream, n int64) error {
 			continue
 		}
 		if n >= spliceFrom {
-			moved, err := io.CopyN(dst, src.Conn, n)
-			if err == io.EOF || moved < n && err == nil {
-				err = errBody
+			src.extend()
+			moved, err := io.CopyN(dst, src.Conn, min(n, splicePiece))
+			n -= moved
+			if src.pace != nil {
+				src.pace.got += moved
 			}
-			return err
+			switch {
+			case err == io.EOF:
+				return errBody
+			case isTimeout(err):
+				return errSlow
+			case err != nil:
+				return err // of either side
+			}
+			continue
 		}
 		if err := src.fill(copyBuffer); err != nil {
-			return errBody
+			return bodyError(err)
 		}
 	}
 	return nil
@@ -147,14 +219,23 @@ func copyToEOF(dst io.Writer, src *stream) error {
 			return err
 		}
 	}
-	_, err := io.Copy(dst, src.Conn)
-	return err
+	for {
+		src.extend()
+		n, err := io.CopyN(dst, src.Conn, splicePiece)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil && n == 0 {
+			return err
+		}
+	}
 }
 
 // copyChunks moves a chunked body, as it is or, with unchunk, as plain bytes.
-// Trailers are read and left out.
-func copyChunks(dst io.Writer, src *stream, unchunk bool) error {
-	var c chunker
+// Trailers are read and left out. One with more than limit bytes of data is
+// refused; 0 has no limit.
+func copyChunks(dst io.Writer, src *stream, unchunk bool, limit int64) error {
+	c := chunker{limit: limit}
 	var line []byte // what is there of a size line that is not whole yet
 	for {
 		b := src.buffered()
@@ -203,7 +284,7 @@ func copyChunks(dst io.Writer, src *stream, unchunk bool) error {
 			return err
 		}
 		if err := src.fill(copyBuffer); err != nil {
-			return errBody
+			return bodyError(err)
 		}
 	}
 }
@@ -214,6 +295,8 @@ type chunker struct {
 	left   int64 // of the chunk's data
 	digits int   // of the size that were read
 	line   int   // bytes of extensions or of trailers
+	limit  int64 // of the whole body's data; 0 has none
+	total  int64 // of the chunks that began
 }
 
 type chunkState uint8
@@ -276,6 +359,9 @@ func (c *chunker) scan(b []byte) (n int, plain span, err error) {
 			n++
 			c.digits, c.line = 0, 0
 			c.state = data
+			if c.total += c.left; c.limit > 0 && c.total > c.limit {
+				return n, plain, tooLarge(c.limit)
+			}
 			if c.left == 0 {
 				c.state = trailer
 			}

@@ -8,6 +8,10 @@ import (
 	"time"
 )
 
+// streamSilence is how long a backend may be silent within an answer: events
+// may be far apart, but not for ever.
+const streamSilence = 10 * time.Minute
+
 // exchange is one request with its answer.
 type exchange struct {
 	*session
@@ -106,8 +110,11 @@ func (x *exchange) repeatable(err error) bool {
 	return x.idempotent() && x.request.requestFraming() == none
 }
 
-func (x *exchange) idempotent() bool {
-	switch string(x.method) {
+func (x *exchange) idempotent() bool { return idempotent(string(x.method)) }
+
+// idempotent says whether a request of that method may be repeated.
+func idempotent(method string) bool {
+	switch method {
 	case "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE":
 		return true
 	}
@@ -197,38 +204,27 @@ func (x *exchange) send() error {
 			return errClient
 		}
 	}
-	// A long body may take as long as it needs, but it may not stand still.
 	x.bodySent = true
-	x.in.SetReadDeadline(time.Time{})
-	from := &progress{stream: x.in, limit: idleTimeout}
-	src := &stream{Conn: from, buf: x.in.buf, r: x.in.r, w: x.in.w}
+	x.in.pace = &pace{began: time.Now()}
 	var err error
 	if framing == chunks {
-		err = copyChunks(x.up, src, false)
+		err = copyChunks(x.up.Conn, x.in, false, x.pool.MaxBody)
 	} else {
-		err = copyCounted(x.up, src, left)
+		err = copyCounted(x.up.Conn, x.in, left)
 	}
-	x.in.buf, x.in.r, x.in.w = src.buf, src.r, src.w
+	x.in.pace = nil
+	if err == errSlow {
+		err = &malformed{408, err.Error()}
+	}
 	if m, ok := errors.AsType[*malformed](err); ok {
-		x.status = m.status
-		x.answer(m.status, m.what, "")
+		x.fail(m.status, m.what)
+		x.linger()
 		return errClient
 	}
 	if err == errBody {
 		return errClient
 	}
 	return err
-}
-
-// progress is a connection whose every read has a deadline.
-type progress struct {
-	*stream
-	limit time.Duration
-}
-
-func (p *progress) Read(b []byte) (int, error) {
-	p.SetReadDeadline(time.Now().Add(p.limit))
-	return p.stream.Conn.Read(b)
 }
 
 // readAnswer reads the head of the final answer; interim ones are left out.
@@ -264,15 +260,15 @@ func (x *exchange) reply(status int, sticky string) (again, healthy bool, err er
 	x.status = status
 	x.out = appendResponse(x.out[:0], h, status, framing, again, http11, extra)
 	dst := &prefixed{Conn: x.in.Conn, prefix: x.out}
-	x.up.SetReadDeadline(time.Now().Add(idleTimeout))
+	x.up.silence = streamSilence
+	defer func() { x.up.silence = 0 }()
 	switch framing {
 	case none:
 	case counted:
 		err = copyCounted(dst, x.up, h.length)
 	case chunks:
-		err = copyChunks(dst, x.up, !http11)
+		err = copyChunks(dst, x.up, !http11, 0)
 	case untilEOF:
-		x.up.SetReadDeadline(time.Time{})
 		err = copyToEOF(dst, x.up)
 	}
 	if err == nil {
@@ -297,6 +293,7 @@ type prefixed struct {
 
 func (p *prefixed) Write(b []byte) (int, error) {
 	if p.prefix == nil {
+		p.SetWriteDeadline(time.Now().Add(paceStop))
 		n, err := p.Conn.Write(b)
 		if err != nil {
 			p.broken = err
@@ -320,6 +317,7 @@ func (p *prefixed) flush() error {
 	if p.prefix == nil {
 		return nil
 	}
+	p.SetWriteDeadline(time.Now().Add(paceStop))
 	_, err := p.Conn.Write(p.prefix)
 	p.prefix = nil
 	if err != nil {
@@ -328,12 +326,18 @@ func (p *prefixed) flush() error {
 	return err
 }
 
-// ReadFrom lets the kernel move large bodies between two sockets.
+// ReadFrom lets the kernel move large bodies between two sockets. It cannot be
+// told then which of them failed: an end that came too early is the backend's,
+// everything else is taken for the client's.
 func (p *prefixed) ReadFrom(r io.Reader) (int64, error) {
 	if err := p.flush(); err != nil {
 		return 0, err
 	}
+	p.SetWriteDeadline(time.Now().Add(paceStop))
 	n, err := io.Copy(p.Conn, r)
+	if err != nil {
+		p.broken = err
+	}
 	return n, err
 }
 

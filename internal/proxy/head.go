@@ -52,6 +52,10 @@ func (e *malformed) Error() string { return e.what }
 
 func bad(format string, args ...any) error { return &malformed{400, fmt.Sprintf(format, args...)} }
 
+func tooLarge(limit int64) error {
+	return &malformed{413, "the body is larger than " + strconv.FormatInt(limit, 10) + " bytes"}
+}
+
 // headEnd is the number of bytes up to and including the empty line that ends
 // a head, or 0 when it is not all there yet. from is where to go on looking.
 func headEnd(b []byte, from int) int {

@@ -139,7 +139,7 @@ func FuzzChunks(f *testing.F) {
 		run := func(unchunk bool) ([]byte, *stream, error) {
 			src := newStream(&pieces{data: body, size: size})
 			var out bytes.Buffer
-			err := copyChunks(&out, src, unchunk)
+			err := copyChunks(&out, src, unchunk, 0)
 			return out.Bytes(), src, err
 		}
 		plain, src, err := run(true)

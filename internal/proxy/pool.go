@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"hash/fnv"
+	"math"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -29,8 +30,9 @@ func (p *pool) ask() {
 }
 
 // pick chooses the backend with the fewest outstanding requests for its
-// weight, of those not in tried; equal ones take turns. An ejected backend is
-// better than a draining one, and that than none.
+// weight, of those not in tried; equal ones take turns, and idle ones as often
+// as their weights say. An ejected backend is better than a draining one, and
+// that than none.
 func (p *pool) pick(now time.Time, tried []*backend, sticky string) *backend {
 	if sticky != "" {
 		for _, b := range p.backends {
@@ -40,29 +42,66 @@ func (p *pool) pick(now time.Time, tried []*backend, sticky string) *backend {
 		}
 	}
 	var best *backend
-	bestRank, bestLoad := 3, 0.0
+	bestRank, bestLoad, idle := unusable, 0.0, 0.0 // idle are the shares of the best rank's idle ones
 	n := len(p.backends)
-	start := 0
-	if n > 0 {
-		start = int(p.turn.Add(1) % uint64(n))
+	if n == 0 {
+		return nil
 	}
+	turn := p.turn.Add(1)
+	start := int(turn % uint64(n))
 	for i := range n {
 		b := p.backends[(start+i)%n]
-		rank := 0
-		switch {
-		case b.closed.Load() && !b.drains.Load(), contains(tried, b):
+		rank := b.rank(now, tried)
+		if rank > bestRank || rank == unusable {
 			continue
-		case b.drains.Load():
-			rank = 2
-		case b.ejected(now):
-			rank = 1
 		}
-		load := float64(b.outstanding.Load()+1) / max(b.share(now, p.SlowStart), 1e-6)
-		if rank < bestRank || rank == bestRank && load < bestLoad {
+		share, under := b.share(now, p.SlowStart), b.outstanding.Load()
+		load := float64(under+1) / share
+		if rank < bestRank {
+			idle = 0
+		}
+		if rank < bestRank || load < bestLoad {
 			best, bestRank, bestLoad = b, rank, load
+		}
+		if under == 0 {
+			idle += share
+		}
+	}
+	if best == nil || best.outstanding.Load() > 0 {
+		return best
+	}
+	// Multiples of the golden ratio's fraction visit all parts of [0, 1) evenly.
+	_, at := math.Modf(float64(turn%(1<<32)) * (math.Phi - 1))
+	at *= idle
+	for _, b := range p.backends {
+		if b.outstanding.Load() > 0 || b.rank(now, tried) != bestRank {
+			continue
+		}
+		if at -= b.share(now, p.SlowStart); at < 0 {
+			return b
 		}
 	}
 	return best
+}
+
+// Ranks of backends for a request; less is better.
+const (
+	good = iota
+	isEjected
+	isDraining
+	unusable
+)
+
+func (b *backend) rank(now time.Time, tried []*backend) int {
+	switch {
+	case b.closed.Load() && !b.drains.Load(), contains(tried, b):
+		return unusable
+	case b.drains.Load():
+		return isDraining
+	case b.ejected(now):
+		return isEjected
+	}
+	return good
 }
 
 // of is the backend that a client's address belongs to, of those that get new

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"sync"
+	"syscall"
 	"time"
 )
 
@@ -18,14 +20,101 @@ type session struct {
 	in     *stream
 	client netip.Addr
 	secure bool
+	ready  *waiter // of a connection without TLS
 
+	*scratch // nil while the client is silent
+}
+
+// scratch is the memory that serving a request takes. An idle connection has
+// none, so that ten thousand of them cost little.
+type scratch struct {
 	request, response head
 	text              []byte // of the request's head: the body may overwrite what was read
 	out               []byte // head being written
+	in                []byte // what the client's stream reads into
 }
 
+var scratches = sync.Pool{New: func() any { return &scratch{in: make([]byte, firstBuffer)} }}
+
 func newSession(p *Proxy, c, raw net.Conn, client netip.Addr, secure bool) *session {
-	return &session{proxy: p, raw: raw, in: newStream(c), client: client, secure: secure}
+	s := &session{proxy: p, raw: raw, in: &stream{Conn: c}, client: client, secure: secure}
+	if t, ok := c.(*net.TCPConn); ok {
+		s.ready = newWaiter(t)
+	}
+	return s
+}
+
+// await blocks until the client begins a request.
+func (s *session) await() error {
+	if s.ready == nil {
+		if s.scratch == nil {
+			s.scratch = scratches.Get().(*scratch)
+			s.in.buf = s.scratch.in
+		}
+		return s.in.fill(maxHead)
+	}
+	s.rest()
+	err := s.ready.read()
+	s.scratch, s.ready.into = s.ready.into, nil
+	if s.scratch != nil {
+		s.in.buf, s.in.r, s.in.w = s.scratch.in, 0, s.ready.n
+	}
+	return err
+}
+
+// rest gives the memory back when everything that was read is used.
+func (s *session) rest() {
+	if s.scratch == nil {
+		return
+	}
+	if cap(s.out)+cap(s.text) <= 4*firstBuffer && len(s.in.buf) == firstBuffer {
+		s.scratch.in = s.in.buf
+		scratches.Put(s.scratch)
+	}
+	s.scratch, s.in.buf, s.in.r, s.in.w = nil, nil, 0, 0
+}
+
+// waiter reads from a connection into memory that it takes only when there is
+// something to read.
+type waiter struct {
+	raw  syscall.RawConn
+	try  func(fd uintptr) bool
+	into *scratch // of the last read, or nil
+	n    int
+	err  error
+}
+
+func newWaiter(c *net.TCPConn) *waiter {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	w := &waiter{raw: raw}
+	w.try = func(fd uintptr) bool {
+		into := scratches.Get().(*scratch)
+		n, err := syscall.Read(int(fd), into.in)
+		for err == syscall.EINTR {
+			n, err = syscall.Read(int(fd), into.in)
+		}
+		switch {
+		case err == syscall.EAGAIN:
+			scratches.Put(into)
+			return false
+		case err == nil && n == 0:
+			err = io.EOF
+		}
+		w.into, w.n, w.err = into, max(n, 0), err
+		return true
+	}
+	return w
+}
+
+// read fills into with what comes next.
+func (w *waiter) read() error {
+	if err := w.raw.Read(w.try); err != nil {
+		return err
+	}
+	return w.err
 }
 
 func clientOf(c net.Conn) netip.Addr {
@@ -39,12 +128,13 @@ var http2Preface = []byte("PRI * HTTP/2.0\r\n\r\n")
 
 // run serves requests until one of the two closes.
 func (s *session) run() {
+	defer s.rest()
 	defer s.in.Close()
 	for first := true; ; first = false {
 		now := time.Now()
 		if len(s.in.buffered()) == 0 {
 			s.in.SetReadDeadline(now.Add(idleTimeout))
-			if err := s.in.fill(maxHead); err != nil {
+			if err := s.await(); err != nil {
 				return
 			}
 			now = time.Now()
@@ -58,6 +148,7 @@ func (s *session) run() {
 		if first && bytes.Equal(b, http2Preface) {
 			s.in.SetReadDeadline(time.Time{})
 			s.in.r -= len(b)
+			s.scratch = nil // its buffer belongs to HTTP/2 now
 			s.proxy.serveHTTP2(preread{s.in}, s.raw)
 			return
 		}
@@ -165,7 +256,9 @@ func (s *session) serve(start time.Time) bool {
 	}
 	x := exchange{session: s, pool: e.pool, method: method, target: target, start: start}
 	if limit := e.pool.MaxBody; limit > 0 && h.length > limit {
-		x.fail(413, "the body is larger than "+strconv.FormatInt(limit, 10)+" bytes")
+		x.fail(413, tooLarge(limit).Error())
+		e.pool.metrics.observe(413, time.Since(start))
+		s.linger()
 		return false
 	}
 	again := x.run()
