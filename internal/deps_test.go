@@ -49,14 +49,17 @@ var mayImport = map[string][]string{
 
 	"internal/compose":         {"api"},
 	"internal/compose/deploy":  {"api", "internal/compose"},
-	"internal/compose/command": {"api", "internal/compose/..."},
+	"internal/compose/command": {"api", "internal/compose/...", "internal/endpoint", "internal/remote"},
 
-	"internal/cli/...": {"api", "internal/cli/..."},
+	"internal/endpoint": {"api"},
+	"internal/remote":   {"api"},
+
+	"internal/cli/...": {"api", "internal/cli/...", "internal/endpoint"},
 	"internal/config":  {"api"},
 	"internal/hello":   {},
 	"internal/version": {},
 	"cmd/virga":        {"internal/cli"},
-	"cmd/virgad":       {"internal/daemon/...", "internal/compose/command"},
+	"cmd/virgad":       {"internal/daemon/...", "internal/compose/command", "internal/remote"},
 	"cmd/virga-shim":   {"internal/shim/..."},
 	"cmd/virga-hello":  {"internal/hello"},
 

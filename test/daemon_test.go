@@ -31,6 +31,8 @@ type Daemon struct {
 	Socket string
 	Log    string // path of what it printed, over all its lives
 
+	Flags []string // further ones of the next start
+
 	cmd   *exec.Cmd
 	ended chan struct{} // closed when cmd has ended
 }
@@ -89,7 +91,7 @@ func (d *Daemon) start() error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(binary(), "server", "--data-dir", d.data(), "--socket", d.Socket)
+	cmd := exec.Command(binary(), append([]string{"server", "--data-dir", d.data(), "--socket", d.Socket}, d.Flags...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

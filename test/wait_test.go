@@ -108,6 +108,14 @@ func contains(t *testing.T, text string, parts ...string) {
 }
 
 // equal fails the test when two texts differ.
+// must ends a test whose own preparations fail.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func equal(t *testing.T, what, got, want string) {
 	t.Helper()
 	if got != want {

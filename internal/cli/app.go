@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/endpoint"
 	"golang.org/x/term"
 )
 
@@ -25,9 +26,8 @@ type App struct {
 	// Version is the version of this build.
 	Version string
 
-	socket  string
-	project string
-	client  *api.Client
+	endpoint endpoint.Flags
+	client   *api.Client
 }
 
 // Main runs the command with the process's arguments and returns its exit
@@ -51,15 +51,6 @@ func (a *App) Run(ctx context.Context, args []string) int {
 		_ = a.client.Close()
 	}
 	return a.report(cmd, err)
-}
-
-// api returns the client of the daemon that flags and environment name.
-func (a *App) api() *api.Client {
-	if a.client == nil {
-		a.client = api.Dial(first(a.socket, a.env("VIRGA_SOCKET"), api.DefaultSocket))
-		a.client.Project = first(a.project, a.env("VIRGA_PROJECT"))
-	}
-	return a.client
 }
 
 func (a *App) env(name string) string {
@@ -111,9 +102,7 @@ func (a *App) root(groups []group) *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
-	f := root.PersistentFlags()
-	f.StringVar(&a.socket, "socket", "", "daemon's `socket` (default $VIRGA_SOCKET, else "+api.DefaultSocket+")")
-	f.StringVar(&a.project, "project", "", "`project` to work in (default $VIRGA_PROJECT, else default)")
+	a.endpoint.Register(root.PersistentFlags())
 	for _, g := range groups {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
 		for _, e := range g.commands {

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/internal/endpoint"
 )
 
 // group is commands that the help lists together.
@@ -68,6 +70,7 @@ var groups = []group{
 		{"server", serverCommand},
 		{"node", nodeCommand},
 		{"capacity", capacityCommand},
+		{"token", tokenCommand},
 		{"events", eventsCommand},
 		{"system", systemCommand},
 	}},
@@ -98,7 +101,8 @@ func find(args []string) []group {
 func afterRootFlags(args []string) []string {
 	for len(args) > 0 {
 		name, _, joined := strings.Cut(args[0], "=")
-		if name != "--socket" && name != "--project" {
+		name, long := strings.CutPrefix(name, "--")
+		if !long || !slices.Contains(endpoint.Names, name) {
 			return args
 		}
 		if args = args[1:]; !joined && len(args) > 0 {

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
@@ -62,44 +64,36 @@ func (a *App) completeAllImages(cmd *cobra.Command, args []string, _ string) ([]
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-func (a *App) completeVolumes(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	list, err := a.api().Volumes(cmd.Context())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
-	for _, v := range list {
-		if !slices.Contains(args, v.Name) {
-			names = append(names, v.Name)
+// completeNames offers the names of all objects of a kind that are not given
+// yet. A line is a name, or a name, a tab and what it is.
+func completeNames[T any](client func() *api.Client, list func(*api.Client, context.Context) ([]T, error), line func(T) string) completion {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		all, err := list(client(), cmd.Context())
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
+		var lines []string
+		for _, v := range all {
+			if name, _, _ := strings.Cut(line(v), "\t"); !slices.Contains(args, name) {
+				lines = append(lines, line(v))
+			}
+		}
+		return lines, cobra.ShellCompDirectiveNoFileComp
 	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-func (a *App) completeTypes(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	list, err := a.api().Types(cmd.Context())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
-	for _, t := range list {
-		if !slices.Contains(args, t.Name) {
-			names = append(names, t.Name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+func (a *App) completeVolumes() completion {
+	return completeNames(a.api, (*api.Client).Volumes, func(v api.Volume) string { return v.Name })
 }
 
-func (a *App) completeNetworks(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	list, err := a.api().Networks(cmd.Context())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
-	for _, n := range list {
-		if !slices.Contains(args, n.Name) {
-			names = append(names, n.Name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+func (a *App) completeTypes() completion {
+	return completeNames(a.api, (*api.Client).Types, func(t api.InstanceType) string { return t.Name })
+}
+
+func (a *App) completeNetworks() completion {
+	return completeNames(a.api, (*api.Client).Networks, func(n api.Network) string { return n.Name })
+}
+
+func (a *App) completeTokens() completion {
+	return completeNames(a.api, (*api.Client).Tokens, func(t api.Token) string { return t.Name })
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,11 +41,7 @@ func (a *App) composed(use, short, example string, first []string) *cobra.Comman
 
 // compose puts the program that reads Compose files in this process's place.
 func (a *App) compose(cmd *cobra.Command, args []string) error {
-	dir := DefaultDataDir
-	if cache, err := os.UserCacheDir(); err == nil {
-		dir = filepath.Join(cache, "virga") // whoever uses virga need not be root
-	}
-	file, err := a.daemonFile(cmd.Context(), dir)
+	file, err := a.carried(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -52,4 +49,14 @@ func (a *App) compose(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("execute %s: %w", file, err)
 	}
 	return nil
+}
+
+// carried returns a path at which the daemon's program can be executed by
+// whoever runs the command, who need not be root.
+func (a *App) carried(ctx context.Context) (string, error) {
+	dir := DefaultDataDir
+	if cache, err := os.UserCacheDir(); err == nil {
+		dir = filepath.Join(cache, "virga")
+	}
+	return a.daemonFile(ctx, dir)
 }

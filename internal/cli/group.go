@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,9 +20,9 @@ func groupCommand(a *App) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(groupCreateCommand(a), groupListCommand(a),
-		inspectOf(a, "group", "  virga group inspect web\n  virga group inspect --format '{{.Status.Ready}} of {{.Spec.Desired}}' web", a.completeGroups,
+		inspectOf(a, "group", "  virga group inspect web\n  virga group inspect --format '{{.Status.Ready}} of {{.Spec.Desired}}' web", a.completeGroups(),
 			func(cmd *cobra.Command, n string) (api.Group, error) { return a.api().Group(cmd.Context(), n) }),
-		groupUpdateCommand(a), groupScaleCommand(a), groupRolloutCommand(a), groupProtectCommand(a), groupRemoveCommand(a), groupHistoryCommand(a))
+		groupUpdateCommand(a), groupScaleCommand(a), groupRolloutCommand(a), groupProtectCommand(a), groupRemoveCommand(a, "rm [flags] GROUP...", "Remove groups with their instances", "  virga group rm web\n  virga group rm -v db"), groupHistoryCommand(a))
 	return cmd
 }
 
@@ -60,20 +59,10 @@ func (g *groupFlags) policy(changed func(string) bool, p *api.UpdatePolicy) (tou
 }
 
 type groupCreate struct {
-	specFlags
+	instanceTemplate
 	groupFlags
-	image              string
 	replicas, min, max int
 	stateful, wait     bool
-}
-
-// registerTemplate registers the flags of run that describe an instance.
-func (s *specFlags) registerTemplate(f *pflag.FlagSet) {
-	s.register(f)
-	f.SetInterspersed(true)
-	for _, name := range []string{"name", "cidfile", "restart"} {
-		_ = f.MarkHidden(name) // the group's own affair
-	}
 }
 
 func groupCreateCommand(a *App) *cobra.Command {
@@ -89,9 +78,8 @@ func groupCreateCommand(a *App) *cobra.Command {
 		Args: arguments(1, -1),
 	}
 	f := cmd.Flags()
-	g.registerTemplate(f)
+	g.instanceTemplate.register(f)
 	g.groupFlags.register(f)
-	f.StringVar(&g.image, "image", "", "`image` of the instances")
 	f.IntVar(&g.replicas, "replicas", 1, "`number` of instances")
 	f.IntVar(&g.min, "min", 0, "fewest instances a scale may ask for")
 	f.IntVar(&g.max, "max", 0, "most instances a scale may ask for; 0 is no limit")
@@ -102,67 +90,29 @@ func groupCreateCommand(a *App) *cobra.Command {
 }
 
 func (g *groupCreate) run(ctx context.Context, a *App, f *pflag.FlagSet, args []string) error {
-	if g.image == "" {
-		return api.Invalid("spec.template.image", "a group needs --image").WithHint("virga group create %s --image IMAGE", args[0])
-	}
-	one, err := g.request(a, f, append([]string{g.image}, args[1:]...))
-	if err != nil {
-		return err
-	}
 	if !f.Changed("replicas") {
 		g.replicas = max(g.replicas, g.min)
 	}
-	r := api.GroupRequest{Name: args[0], Labels: one.Labels, Spec: api.GroupSpec{
-		Template: one.Spec, Labels: one.Labels, Min: g.min, Desired: g.replicas, Max: g.max,
-		HealthGrace: api.Duration(g.healthGrace), ScaleIn: g.scaleIn, Stateful: g.stateful,
-	}}
-	g.policy(f.Changed, &r.Spec.Update)
-	var made api.Group
-	err = g.withImage(ctx, a, g.image, func() (err error) {
-		made, err = a.api().CreateGroup(ctx, r)
-		return err
+	err := g.create(ctx, a, "group", f, args, func(s *api.GroupSpec) {
+		s.Min, s.Desired, s.Max = g.min, g.replicas, g.max
+		s.HealthGrace, s.ScaleIn, s.Stateful = api.Duration(g.healthGrace), g.scaleIn, g.stateful
+		g.policy(f.Changed, &s.Update)
 	})
 	if err != nil {
 		return err
 	}
 	if g.wait {
-		if err := a.waitSteady(ctx, made.Name, true); err != nil {
+		if err := a.waitSteady(ctx, args[0], true); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintln(a.Out, made.Name)
+	fmt.Fprintln(a.Out, args[0])
 	return nil
 }
 
-// withImage does what needs an image, and pulls it as --pull says.
-func (s *specFlags) withImage(ctx context.Context, a *App, image string, do func() error) error {
-	if s.pull == "always" {
-		if err := s.fetch(ctx, a, image); err != nil {
-			return err
-		}
-	}
-	err := do()
-	if s.pull == "missing" && missingImage(err) {
-		fmt.Fprintf(a.Err, "image %s is not here yet; pulling it\n", image)
-		if err := s.fetch(ctx, a, image); err != nil {
-			return err
-		}
-		err = do()
-	}
-	return err
-}
-
 // completeGroups offers the names of groups.
-func (a *App) completeGroups(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	list, err := a.api().Groups(cmd.Context())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
-	for _, g := range list {
-		if !slices.Contains(args, g.Name) {
-			names = append(names, g.Name+"\t"+string(g.Status.Phase)+" "+g.Spec.Template.Image)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+func (a *App) completeGroups() completion {
+	return completeNames(a.api, (*api.Client).Groups, func(g api.Group) string {
+		return g.Name + "\t" + string(g.Status.Phase) + " " + g.Spec.Template.Image
+	})
 }

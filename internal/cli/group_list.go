@@ -83,7 +83,7 @@ func groupHistoryCommand(a *App) *cobra.Command {
 		Short:             "Show what was decided for a group, and why",
 		Example:           "  virga group history web",
 		Args:              arguments(1, 1),
-		ValidArgsFunction: a.completeGroups,
+		ValidArgsFunction: a.completeGroups(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			g, err := a.api().Group(cmd.Context(), args[0])
 			if err != nil {

@@ -1,39 +1,23 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/virga-cloud/virga/api"
 )
 
-func groupRemoveCommand(a *App) *cobra.Command {
-	var force, volumes bool
-	cmd := &cobra.Command{
-		Use:               "rm [flags] GROUP...",
-		Short:             "Remove groups with their instances",
-		Example:           "  virga group rm web\n  virga group rm -v db",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeGroups,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return each(args, func(name string) error {
-				err := a.api().RemoveGroup(cmd.Context(), name, volumes)
-				if force && api.CodeOf(err) == api.CodeNotFound {
-					a.warn("%s", err)
-					return nil
-				}
-				if err != nil {
-					return err
-				}
-				fmt.Fprintln(a.Out, name)
-				return nil
-			})
+func groupRemoveCommand(a *App, use, short, example string) *cobra.Command {
+	var volumes bool
+	return removal{
+		use: use, short: short, example: example, complete: a.completeGroups(),
+		flags: func(f *pflag.FlagSet) {
+			f.BoolVarP(&volumes, "volumes", "v", false, "remove the volumes that its instances claimed too")
 		},
-	}
-	f := cmd.Flags()
-	f.BoolVarP(&force, "force", "f", false, "a name that does not exist is no error")
-	f.BoolVarP(&volumes, "volumes", "v", false, "remove the volumes that its instances claimed too")
-	return cmd
+		do: func(ctx context.Context, name string, _ bool) error { return a.api().RemoveGroup(ctx, name, volumes) },
+	}.command(a)
 }
 
 func groupProtectCommand(a *App) *cobra.Command {

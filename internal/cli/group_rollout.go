@@ -30,7 +30,7 @@ func rolloutStatusCommand(a *App) *cobra.Command {
 		Short:             "Wait until a group is steady, and say so",
 		Example:           "  virga group rollout status web\n  virga group rollout status --now web",
 		Args:              arguments(1, 1),
-		ValidArgsFunction: a.completeGroups,
+		ValidArgsFunction: a.completeGroups(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !now {
 				return a.waitSteady(cmd.Context(), args[0], false)
@@ -89,7 +89,7 @@ func rolloutVerb(a *App, verb, short string, do func(*api.Client, context.Contex
 		Short:             short,
 		Example:           "  virga group rollout " + verb + " web",
 		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeGroups,
+		ValidArgsFunction: a.completeGroups(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return each(args, func(name string) error {
 				if err := do(a.api(), cmd.Context(), name); err != nil {
@@ -110,7 +110,7 @@ func rolloutUndoCommand(a *App) *cobra.Command {
 		Short:             "Return to an earlier revision of a group",
 		Example:           "  virga group rollout undo web\n  virga group rollout undo --to 3 web",
 		Args:              arguments(1, 1),
-		ValidArgsFunction: a.completeGroups,
+		ValidArgsFunction: a.completeGroups(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			g, err := a.api().UndoGroup(cmd.Context(), args[0], to)
 			if err != nil {

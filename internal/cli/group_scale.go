@@ -51,7 +51,7 @@ func groupScaleCommand(a *App) *cobra.Command {
 		Example: "  virga group scale web 5\n  virga group scale web --min 1 --max 10 --cpu 70\n" +
 			"  virga group scale work --max 20 --queue 100 --queue-url http://127.0.0.1:9000/length\n  virga group scale web --manual",
 		Args:              arguments(1, 2),
-		ValidArgsFunction: a.completeGroups,
+		ValidArgsFunction: a.completeGroups(),
 	}
 	f := cmd.Flags()
 	s.register(f)

@@ -14,9 +14,8 @@ import (
 )
 
 type groupUpdate struct {
-	specFlags
+	instanceTemplate
 	groupFlags
-	image  string
 	unsets []string
 	wait   bool
 }
@@ -30,12 +29,11 @@ func groupUpdateCommand(a *App) *cobra.Command {
 			"Variables are added to the template's; every other flag replaces what it names.",
 		Example:           "  virga group update web --image nginx:1.28\n  virga group update web -e MODE=prod --unset DEBUG --wait\n  virga group update web --max-surge 3",
 		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeGroups,
+		ValidArgsFunction: a.completeGroups(),
 	}
 	f := cmd.Flags()
-	g.registerTemplate(f)
+	g.instanceTemplate.register(f)
 	g.groupFlags.register(f)
-	f.StringVar(&g.image, "image", "", "`image` of the instances")
 	listVar(f, &g.unsets, "unset", "", "take a `variable` away")
 	f.BoolVar(&g.wait, "wait", false, "wait until the roll has ended")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return g.run(cmd.Context(), a, f, args) }

@@ -22,18 +22,17 @@ func jobCommand(a *App) *cobra.Command {
 		Args: noCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	remove, history := groupRemoveCommand(a), groupHistoryCommand(a)
-	remove.Use, remove.Short, remove.Example = "rm [flags] JOB...", "Remove jobs with their instances", "  virga job rm backup"
+	remove := groupRemoveCommand(a, "rm [flags] JOB...", "Remove jobs with their instances", "  virga job rm backup")
+	history := groupHistoryCommand(a)
 	history.Use, history.Short, history.Example = "history [flags] JOB", "Show the runs of a job", "  virga job history backup"
 	cmd.AddCommand(jobRunCommand(a), jobListCommand(a), jobWaitCommand(a), remove, history,
-		inspectOf(a, "job", "  virga job inspect backup", a.completeGroups,
+		inspectOf(a, "job", "  virga job inspect backup", a.completeGroups(),
 			func(cmd *cobra.Command, n string) (api.Group, error) { return a.api().Group(cmd.Context(), n) }))
 	return cmd
 }
 
 type jobRun struct {
-	specFlags
-	image string
+	instanceTemplate
 	job   api.JobSpec
 	limit time.Duration
 	wait  bool
@@ -49,8 +48,7 @@ func jobRunCommand(a *App) *cobra.Command {
 		Args: arguments(1, -1),
 	}
 	f := cmd.Flags()
-	j.registerTemplate(f)
-	f.StringVar(&j.image, "image", "", "`image` of the instances")
+	j.instanceTemplate.register(f)
 	f.IntVar(&j.job.Completions, "completions", 1, "`number` of instances that must succeed")
 	f.IntVar(&j.job.Parallelism, "parallelism", 0, "most instances at a time (default all)")
 	f.IntVar(&j.job.Retries, "retries", 3, "`number` of instances that may fail before a run is given up")
@@ -62,22 +60,11 @@ func jobRunCommand(a *App) *cobra.Command {
 }
 
 func (j *jobRun) run(ctx context.Context, a *App, f *pflag.FlagSet, args []string) error {
-	if j.image == "" {
-		return api.Invalid("spec.template.image", "a job needs --image").WithHint("virga job run %s --image IMAGE", args[0])
-	}
-	one, err := j.request(a, f, append([]string{j.image}, args[1:]...))
-	if err != nil {
-		return err
-	}
 	if j.job.Retries == 0 {
 		j.job.Retries = -1 // the API's word for none
 	}
 	j.job.Deadline = api.Duration(j.limit)
-	r := api.GroupRequest{Name: args[0], Labels: one.Labels, Spec: api.GroupSpec{Template: one.Spec, Labels: one.Labels, Job: &j.job}}
-	err = j.withImage(ctx, a, j.image, func() error {
-		_, err := a.api().CreateGroup(ctx, r)
-		return err
-	})
+	err := j.create(ctx, a, "job", f, args, func(s *api.GroupSpec) { s.Job = &j.job })
 	if err != nil {
 		return err
 	}
@@ -109,7 +96,7 @@ func jobWaitCommand(a *App) *cobra.Command {
 		Short:             "Wait for the end of jobs' newest runs; one that fails is an error",
 		Example:           "  virga job wait migrate",
 		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeGroups,
+		ValidArgsFunction: a.completeGroups(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return each(args, func(name string) error { return a.waitJob(cmd.Context(), name) })
 		},

@@ -19,7 +19,7 @@ func networkCommand(a *App) *cobra.Command {
 	cmd.AddCommand(networkCreateCommand(a), networkListCommand(a), networkRemoveCommand(a), networkPruneCommand(a), networkConnectCommand(a), networkDisconnectCommand(a),
 		networkRuleCommand(a, api.RuleAllow, "Let instances open connections to others"),
 		networkRuleCommand(a, api.RuleDeny, "Keep instances from opening connections to others"), networkRulesCommand(a),
-		inspectOf(a, "network", "  virga network inspect default\n  virga network inspect --format '{{.Spec.Subnet}}' default", a.completeNetworks,
+		inspectOf(a, "network", "  virga network inspect default\n  virga network inspect --format '{{.Spec.Subnet}}' default", a.completeNetworks(),
 			func(cmd *cobra.Command, n string) (api.Network, error) { return a.api().Network(cmd.Context(), n) }))
 	return cmd
 }

@@ -12,7 +12,7 @@ func networkConnectCommand(a *App) *cobra.Command {
 		Short:             "Attach an instance to a network, also while it runs",
 		Example:           "  virga network connect back web\n  virga network connect --ip 10.20.0.5 --alias database back db",
 		Args:              arguments(2, 2),
-		ValidArgsFunction: a.completeNetworks,
+		ValidArgsFunction: a.completeNetworks(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Instance = args[1]
 			return a.api().ConnectNetwork(cmd.Context(), args[0], r)
@@ -32,7 +32,7 @@ func networkDisconnectCommand(a *App) *cobra.Command {
 		Short:             "Detach an instance from a network, also while it runs",
 		Example:           "  virga network disconnect back web",
 		Args:              arguments(2, 2),
-		ValidArgsFunction: a.completeNetworks,
+		ValidArgsFunction: a.completeNetworks(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.api().DisconnectNetwork(cmd.Context(), args[0], api.DisconnectRequest{Instance: args[1]})
 		},

@@ -1,37 +1,20 @@
 package cli
 
 import (
-	"fmt"
+	"context"
 
 	"github.com/spf13/cobra"
-	"github.com/virga-cloud/virga/api"
+	"github.com/spf13/pflag"
 )
 
 func rmCommand(a *App) *cobra.Command {
-	var force, volumes bool
-	cmd := &cobra.Command{
-		Use:               "rm [flags] INSTANCE...",
-		Short:             "Remove instances",
-		Example:           "  virga rm web\n  virga rm -fv $(virga ps -aq)",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeInstances(anyPhase, -1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return each(args, func(id string) error {
-				err := a.api().Remove(cmd.Context(), id, force, volumes)
-				if force && api.CodeOf(err) == api.CodeNotFound {
-					a.warn("%s", err)
-					return nil
-				}
-				if err != nil {
-					return err
-				}
-				fmt.Fprintln(a.Out, id)
-				return nil
-			})
+	var volumes bool
+	return removal{
+		use: "rm [flags] INSTANCE...", short: "Remove instances", example: "  virga rm web\n  virga rm -fv $(virga ps -aq)",
+		complete: a.completeInstances(anyPhase, -1), forced: "kill it first if it runs; ",
+		flags: func(f *pflag.FlagSet) {
+			f.BoolVarP(&volumes, "volumes", "v", false, "remove its anonymous volumes too")
 		},
-	}
-	f := cmd.Flags()
-	f.BoolVarP(&force, "force", "f", false, "kill it first if it runs; a name that does not exist is no error")
-	f.BoolVarP(&volumes, "volumes", "v", false, "remove its anonymous volumes too")
-	return cmd
+		do: func(ctx context.Context, id string, force bool) error { return a.api().Remove(ctx, id, force, volumes) },
+	}.command(a)
 }

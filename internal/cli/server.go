@@ -33,7 +33,7 @@ func serverCommand(a *App) *cobra.Command {
 			// The daemon takes this process's place, so that whoever
 			// supervises it sees one process.
 			argv := append([]string{"virgad"}, args...)
-			if s := first(a.socket, a.env("VIRGA_SOCKET")); s != "" && !hasFlag(args, "socket") {
+			if s := first(a.endpoint.Socket, a.env("VIRGA_SOCKET")); s != "" && !hasFlag(args, "socket") {
 				argv = append(argv, "--socket="+strings.TrimPrefix(s, "unix://"))
 			}
 			if err := syscall.Exec(file, argv, os.Environ()); err != nil {

@@ -1,9 +1,9 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -21,23 +21,13 @@ func serviceCommand(a *App) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(serviceCreateCommand(a), serviceListCommand(a), serviceUpdateCommand(a), serviceRemoveCommand(a), serviceAuthorityCommand(a),
-		inspectOf(a, "service", "  virga service inspect web\n  virga service inspect --format '{{.Address}} {{.Status.Up}}' web", a.completeServices,
+		inspectOf(a, "service", "  virga service inspect web\n  virga service inspect --format '{{.Address}} {{.Status.Up}}' web", a.completeServices(),
 			func(cmd *cobra.Command, n string) (api.Service, error) { return a.api().Service(cmd.Context(), n) }))
 	return cmd
 }
 
-func (a *App) completeServices(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	list, err := a.api().Services(cmd.Context())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
-	for _, s := range list {
-		if !slices.Contains(args, s.Name) {
-			names = append(names, s.Name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+func (a *App) completeServices() completion {
+	return completeNames(a.api, (*api.Client).Services, func(s api.Service) string { return s.Name })
 }
 
 func serviceListCommand(a *App) *cobra.Command {
@@ -107,22 +97,11 @@ func dash(s string) string {
 }
 
 func serviceRemoveCommand(a *App) *cobra.Command {
-	return &cobra.Command{
-		Use:               "rm SERVICE...",
-		Short:             "Remove services; their instances stay",
-		Example:           "  virga service rm web",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeServices,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return each(args, func(name string) error {
-				if err := a.api().RemoveService(cmd.Context(), name); err != nil {
-					return err
-				}
-				fmt.Fprintln(a.Out, name)
-				return nil
-			})
-		},
-	}
+	return removal{
+		use: "rm [flags] SERVICE...", short: "Remove services; their instances stay", example: "  virga service rm web",
+		complete: a.completeServices(),
+		do:       func(ctx context.Context, name string, _ bool) error { return a.api().RemoveService(ctx, name) },
+	}.command(a)
 }
 
 func serviceAuthorityCommand(a *App) *cobra.Command {

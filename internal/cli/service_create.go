@@ -54,7 +54,7 @@ func serviceUpdateCommand(a *App) *cobra.Command {
 		Short:             "Change a service; what no flag names stays",
 		Example:           "  virga service update web --check http:/health --drain 30s\n  virga service update web --publish 80",
 		Args:              arguments(1, 1),
-		ValidArgsFunction: a.completeServices,
+		ValidArgsFunction: a.completeServices(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.api().Service(cmd.Context(), args[0])
 			if err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ func typeCommand(a *App) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(typeListCommand(a), typeCreateCommand(a), typeRemoveCommand(a),
-		inspectOf(a, "instance type", "  virga type inspect burst.small", a.completeTypes,
+		inspectOf(a, "instance type", "  virga type inspect burst.small", a.completeTypes(),
 			func(cmd *cobra.Command, n string) (api.InstanceType, error) { return a.api().Type(cmd.Context(), n) }))
 	return cmd
 }
@@ -55,22 +56,11 @@ func typeListCommand(a *App) *cobra.Command {
 }
 
 func typeRemoveCommand(a *App) *cobra.Command {
-	return &cobra.Command{
-		Use:               "rm [flags] TYPE...",
-		Short:             "Remove instance types that were added; instances keep theirs",
-		Example:           "  virga type rm shared.web",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeTypes,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return each(args, func(name string) error {
-				if err := a.api().RemoveType(cmd.Context(), name); err != nil {
-					return err
-				}
-				fmt.Fprintln(a.Out, name)
-				return nil
-			})
-		},
-	}
+	return removal{
+		use: "rm [flags] TYPE...", short: "Remove instance types that were added; instances keep theirs", example: "  virga type rm shared.web",
+		complete: a.completeTypes(),
+		do:       func(ctx context.Context, name string, _ bool) error { return a.api().RemoveType(ctx, name) },
+	}.command(a)
 }
 
 // typeRow is a type as it is listed.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ func volumeCommand(a *App) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(volumeCreateCommand(a), volumeListCommand(a), volumeRemoveCommand(a), volumePruneCommand(a),
-		inspectOf(a, "volume", "  virga volume inspect data", a.completeVolumes,
+		inspectOf(a, "volume", "  virga volume inspect data", a.completeVolumes(),
 			func(cmd *cobra.Command, n string) (api.Volume, error) { return a.api().Volume(cmd.Context(), n) }))
 	return cmd
 }
@@ -57,26 +58,11 @@ func volumeCreateCommand(a *App) *cobra.Command {
 }
 
 func volumeRemoveCommand(a *App) *cobra.Command {
-	var force bool
-	cmd := &cobra.Command{
-		Use:               "rm [flags] VOLUME...",
-		Short:             "Remove volumes with their data",
-		Example:           "  virga volume rm data",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeVolumes,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return each(args, func(name string) error {
-				err := a.api().RemoveVolume(cmd.Context(), name)
-				if err != nil && !(force && api.CodeOf(err) == api.CodeNotFound) {
-					return err
-				}
-				fmt.Fprintln(a.Out, name)
-				return nil
-			})
-		},
-	}
-	cmd.Flags().BoolVarP(&force, "force", "f", false, "a name that does not exist is no error")
-	return cmd
+	return removal{
+		use: "rm [flags] VOLUME...", short: "Remove volumes with their data", example: "  virga volume rm data",
+		complete: a.completeVolumes(),
+		do:       func(ctx context.Context, name string, _ bool) error { return a.api().RemoveVolume(ctx, name) },
+	}.command(a)
 }
 
 func volumeListCommand(a *App) *cobra.Command {

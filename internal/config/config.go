@@ -11,11 +11,16 @@ import (
 // Config is the daemon's configuration. Default makes one, Load and the flags
 // change it, Complete fills what derives from the rest and checks it all.
 type Config struct {
-	DataDir string // what outlives a reboot: store, images, volumes, instances
-	RunDir  string // what does not: sockets, namespaces; "" derives
-	Socket  string // of the API; "" is virga.sock in RunDir
-	Group   string // that may use the socket beside root
-	Node    string // name of this node; "" is the host's name when the data directory was made
+	DataDir string         // what outlives a reboot: store, images, volumes, instances
+	RunDir  string         // what does not: sockets, namespaces; "" derives
+	Socket  string         // of the API; "" is virga.sock in RunDir
+	Group   string         // that may use the socket beside root
+	Listen  netip.AddrPort // of the API over TLS, for bearers of tokens; invalid is none
+	Node    string         // name of this node; "" is the host's name when the data directory was made
+
+	TLSCert  string   // certificate of Listen, PEM; "" is one of virga's own authority
+	TLSKey   string   // its key
+	TLSNames []string // further names in a certificate of virga's own authority
 
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
@@ -107,6 +112,25 @@ func (c *Config) check() error {
 		return invalid("subnet", "%s: want an IPv4 subnet from /8 to /28, such as 10.88.0.0/16", c.Subnet)
 	}
 	c.Subnet = c.Subnet.Masked()
+	return c.checkTLS()
+}
+
+// checkTLS sees to it that nothing about TLS is set in vain.
+func (c *Config) checkTLS() error {
+	for _, s := range []struct {
+		name string
+		set  bool
+	}{{"tls-cert", c.TLSCert != ""}, {"tls-key", c.TLSKey != ""}, {"tls-names", c.TLSNames != nil}} {
+		if s.set && !c.Listen.IsValid() {
+			return invalid(s.name, "it is of no use without listen: say where to listen, such as 0.0.0.0:7443")
+		}
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return invalid("tls-key", "a certificate and its key go together: set both tls-cert and tls-key, or neither for a certificate of virga's own")
+	}
+	if c.TLSCert != "" && c.TLSNames != nil {
+		return invalid("tls-names", "the certificate that is given has its own names: leave tls-names or tls-cert out")
+	}
 	return nil
 }
 

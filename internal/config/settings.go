@@ -28,6 +28,10 @@ func Settings() []Setting {
 		{"run-dir", "Directory of sockets and namespaces, emptied by a reboot", "/run/virga", text(func(c *Config) *string { return &c.RunDir })},
 		{"socket", "Unix socket of the API", "virga.sock in the run directory", text(func(c *Config) *string { return &c.Socket })},
 		{"group", "Group that may use the socket beside root", "virga", text(func(c *Config) *string { return &c.Group })},
+		{"listen", "Address and port at which the API is served over TLS to bearers of a token", "none", addrPort(func(c *Config) *netip.AddrPort { return &c.Listen })},
+		{"tls-cert", "File with the certificate for listen, in PEM; read again when it changes", "one of virga's own CA", text(func(c *Config) *string { return &c.TLSCert })},
+		{"tls-key", "File with the key of tls-cert", "none", text(func(c *Config) *string { return &c.TLSKey })},
+		{"tls-names", "Further names in the certificate of virga's own CA, separated by commas", "the host's name, localhost and the address asked", names(func(c *Config) *[]string { return &c.TLSNames })},
 		{"node", "Name of this node", "the host's name at the first start", name(func(c *Config) *string { return &c.Node })},
 		{"log-level", "Least severe messages that are logged: debug, info, warn or error", "info", level},
 		{"log-format", "Form of the messages: text or json", "text", choice(func(c *Config) *string { return &c.LogFormat }, "text", "json")},
@@ -171,6 +175,35 @@ func decimal(field func(*Config) *float64, low, high float64) setter {
 			return fmt.Errorf("%q: want a number from %v to %v", v, low, high)
 		}
 		*field(c) = n
+		return nil
+	}
+}
+
+func addrPort(field func(*Config) *netip.AddrPort) setter {
+	return func(c *Config, v string) error {
+		a, err := netip.ParseAddrPort(v)
+		if err != nil {
+			return fmt.Errorf("%q: want an address and a port, such as 0.0.0.0:7443 or [::]:7443", v)
+		}
+		*field(c) = a
+		return nil
+	}
+}
+
+// names are DNS names.
+func names(field func(*Config) *[]string) setter {
+	return func(c *Config, v string) error {
+		var all []string
+		for s := range strings.SplitSeq(v, ",") {
+			s = strings.ToLower(strings.TrimSpace(s))
+			for label := range strings.SplitSeq(s, ".") {
+				if api.ValidateName("name", label) != nil {
+					return fmt.Errorf("%q: want DNS names separated by commas, such as node1.example.org", v)
+				}
+			}
+			all = append(all, s)
+		}
+		*field(c) = all
 		return nil
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/balancer"
+	"github.com/virga-cloud/virga/internal/ca"
 	"github.com/virga-cloud/virga/internal/config"
 	"github.com/virga-cloud/virga/internal/control"
 	"github.com/virga-cloud/virga/internal/control/controller"
@@ -47,6 +48,8 @@ type Daemon struct {
 	metrics http.Handler
 	// admission is what lets instances in, whoever asks for them.
 	admission *control.Admission
+	// authority signs the certificates of https services and of the API.
+	authority *ca.Authority
 	// services give instances stable names and addresses.
 	services *balancer.Controller
 	// activator brings groups back that requests wait for.
@@ -137,6 +140,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	remote, err := listenTLS(d.config, d.authority, d.log)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	agent, endAgent := context.WithCancel(context.WithoutCancel(ctx))
 	defer endAgent()
@@ -157,6 +164,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	})
 	group.Go(func() error { return d.services.Run(agent) })
 	group.Go(func() error { return d.server.Serve(listener) })
+	if remote != nil {
+		d.log.Info("listening for bearers of tokens", "address", remote.Addr())
+		group.Go(func() error { return d.server.Serve(remote) })
+	}
 	if d.config.MetricsListen.IsValid() {
 		group.Go(func() error { return serveMetrics(ctx, d.config.MetricsListen.String(), d.metrics, d.log) })
 	}

@@ -16,14 +16,14 @@ import (
 
 // newServices makes what balances the node's services.
 func (d *Daemon) newServices() (*balancer.Controller, error) {
-	authority, err := ca.Open(d.dir("ca"))
-	if err != nil {
+	var err error
+	if d.authority, err = ca.Open(d.dir("ca")); err != nil {
 		return nil, err
 	}
 	d.activator = &controller.Activator{Store: d.store, Record: d.events.Append, Now: time.Now, Log: d.log}
 	return balancer.New(balancer.Config{
 		Held:  d.activator.Held,
-		Store: d.store, Network: d.ground.network, Authority: authority, Exec: d.exec,
+		Store: d.store, Network: d.ground.network, Authority: d.authority, Exec: d.exec,
 		LogDir: d.dir("services"), Domain: "virga.internal", Record: d.events.Append, Log: d.log,
 	}), nil
 }

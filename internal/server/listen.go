@@ -2,9 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -97,13 +94,7 @@ func (s *Server) authorize(r *http.Request) error {
 	if r.TLS == nil {
 		return api.Errorf(api.CodeForbidden, "the API is not served without TLS")
 	}
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	sum := sha256.Sum256([]byte(token))
-	digest := []byte(hex.EncodeToString(sum[:]))
-	if ok && slices.ContainsFunc(s.Tokens, func(t string) bool { return subtle.ConstantTimeCompare([]byte(t), digest) == 1 }) {
-		return nil
-	}
-	return api.Errorf(api.CodeForbidden, "the token is missing or unknown").WithHint("send Authorization: Bearer TOKEN")
+	return s.admitBearer(r.Header.Get("Authorization"))
 }
 
 // inGroup reports whether a process has gid among its further groups.

@@ -18,6 +18,7 @@ func (s *Server) routes() {
 	s.ruleRoutes()
 	s.groupRoutes()
 	s.typeRoutes()
+	s.tokenRoutes()
 	s.capacityRoutes()
 	if s.Metrics != nil {
 		s.mux.Handle("GET /metrics", s.Metrics)

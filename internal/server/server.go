@@ -28,8 +28,8 @@ type Volumes interface {
 	Remove(ctx context.Context, id string) (bytes int64, err error)
 }
 
-// Config is what a Server stands on. Every field is required but Metrics,
-// Group and Tokens.
+// Config is what a Server stands on. Every field is required but Metrics
+// and Group.
 type Config struct {
 	Store *store.Store
 	// Admission is shared with the controllers, so that nobody promises what
@@ -49,9 +49,6 @@ type Config struct {
 	// Group is the number of the group whose members may use the unix socket
 	// beside root; 0 for none.
 	Group int
-	// Tokens are the SHA-256 digests, in hex, of the tokens that TCP clients
-	// may present; without any, nobody may.
-	Tokens []string
 }
 
 // Server answers the API's calls.

@@ -1,6 +1,9 @@
 package command
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/internal/compose/deploy"
+)
 
 func (a *app) down() *cobra.Command {
 	var volumes, orphans bool
@@ -11,16 +14,7 @@ func (a *app) down() *cobra.Command {
 		Example: "  virga down\n  virga down -v\n  virga down -p shop",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			name, err := a.projectName(cmd.Context())
-			if err != nil {
-				return err
-			}
-			d, err := a.deployment(name)
-			if err != nil {
-				return err
-			}
-			defer d.Client.Close()
-			return d.Down(cmd.Context(), volumes)
+			return a.withDeployment(cmd.Context(), func(d *deploy.Deployment) error { return d.Down(cmd.Context(), volumes) })
 		},
 	}
 	cmd.Flags().BoolVarP(&volumes, "volumes", "v", false, "remove the project's volumes too")
@@ -34,16 +28,7 @@ func (a *app) stopCommand() *cobra.Command {
 		Short: "Stop all of the project and keep it",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			name, err := a.projectName(cmd.Context())
-			if err != nil {
-				return err
-			}
-			d, err := a.deployment(name)
-			if err != nil {
-				return err
-			}
-			defer d.Client.Close()
-			return d.Stop(cmd.Context())
+			return a.withDeployment(cmd.Context(), func(d *deploy.Deployment) error { return d.Stop(cmd.Context()) })
 		},
 	}
 }

@@ -24,17 +24,8 @@ func (a *app) logs() *cobra.Command {
 				}
 				o.Tail = n
 			}
-			name, err := a.projectName(cmd.Context())
-			if err != nil {
-				return err
-			}
-			d, err := a.deployment(name)
-			if err != nil {
-				return err
-			}
-			defer d.Client.Close()
 			o.Services = args
-			return d.Logs(cmd.Context(), o)
+			return a.withDeployment(cmd.Context(), func(d *deploy.Deployment) error { return d.Logs(cmd.Context(), o) })
 		},
 	}
 	f := cmd.Flags()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"slices"
@@ -14,6 +15,8 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/endpoint"
+	"github.com/virga-cloud/virga/internal/remote"
 )
 
 // exitInterrupted is the exit status of a command that a signal ended.
@@ -22,8 +25,7 @@ const exitInterrupted = 130
 // app is one invocation.
 type app struct {
 	out, err io.Writer
-	socket   string
-	tenant   string // virga's project, which owns what is made
+	endpoint endpoint.Flags // its project owns what is made
 	source   source
 	stop     func() // gives signals back their usual effect
 }
@@ -66,9 +68,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return api.Errorf(api.CodeInvalid, "%s", err).WithHint("see `%s --help`", cmd.CommandPath())
 	})
-	f := root.PersistentFlags()
-	f.StringVar(&a.socket, "socket", "", "daemon's `socket` (default $VIRGA_SOCKET, else "+api.DefaultSocket+")")
-	f.StringVar(&a.tenant, "project", "", "virga's `project`, which owns what is made (default $VIRGA_PROJECT, else default)")
+	a.endpoint.Register(root.PersistentFlags())
 	for _, cmd := range []*cobra.Command{a.up(), a.down(), a.stopCommand(), a.ps(), a.logs(), a.config()} {
 		a.source.register(cmd.Flags())
 		root.AddCommand(cmd)
@@ -96,17 +96,13 @@ func leading(args []string) []string {
 
 // api is a client of the daemon.
 func (a *app) api() *api.Client {
-	socket := a.socket
-	for _, s := range []string{os.Getenv("VIRGA_SOCKET"), api.DefaultSocket} {
-		if socket == "" {
-			socket = s
-		}
+	e, err := a.endpoint.Resolve(os.Getenv)
+	if err != nil {
+		return api.NewClient(func(context.Context) (net.Conn, error) { return nil, err })
 	}
-	c := api.Dial(socket)
-	if c.Project = a.tenant; c.Project == "" {
-		c.Project = os.Getenv("VIRGA_PROJECT")
-	}
-	return c
+	return e.Client(func(ctx context.Context, e endpoint.Endpoint) (net.Conn, error) {
+		return remote.Dial(ctx, e.Address, e.CAFile)
+	})
 }
 
 // warn tells of what is not as the user may think.

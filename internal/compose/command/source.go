@@ -85,6 +85,20 @@ func (a *app) deployment(project string) (*deploy.Deployment, error) {
 	}, nil
 }
 
+// withDeployment does something with the project that flags or files name.
+func (a *app) withDeployment(ctx context.Context, do func(*deploy.Deployment) error) error {
+	name, err := a.projectName(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := a.deployment(name)
+	if err != nil {
+		return err
+	}
+	defer d.Client.Close()
+	return do(d)
+}
+
 // filesDir is where the contents of configs and secrets are kept: they must
 // outlast a restart of the machine, as instances do.
 func filesDir() (string, error) {

@@ -16,6 +16,7 @@ type Store struct {
 	Groups    *Table[api.Group]
 	Services  *Table[api.Service]
 	Types     *Table[Type]
+	Tokens    *Table[Token]
 
 	backend backend
 }
@@ -25,6 +26,13 @@ type Store struct {
 type Type struct {
 	api.Meta
 	Type api.InstanceType `json:"type"`
+}
+
+// Token admits whoever knows the secret that Digest was made of. It belongs to
+// no project.
+type Token struct {
+	api.Meta
+	Digest string `json:"digest"` // SHA-256 in hex
 }
 
 // table is what a store does with each table.
@@ -52,6 +60,7 @@ func open(ctx context.Context, b backend, log *slog.Logger) (*Store, error) {
 		Groups:    newTable(b, log, "groups", func(o *api.Group) *api.Meta { return &o.Meta }),
 		Services:  newTable(b, log, "services", func(o *api.Service) *api.Meta { return &o.Meta }),
 		Types:     newTable(b, log, "types", func(o *Type) *api.Meta { return &o.Meta }),
+		Tokens:    newTable(b, log, "tokens", func(o *Token) *api.Meta { return &o.Meta }),
 		backend:   b,
 	}
 	for _, t := range s.tables() {
@@ -63,7 +72,7 @@ func open(ctx context.Context, b backend, log *slog.Logger) (*Store, error) {
 }
 
 func (s *Store) tables() []table {
-	return []table{s.Instances, s.Volumes, s.Networks, s.Rules, s.Groups, s.Services, s.Types}
+	return []table{s.Instances, s.Volumes, s.Networks, s.Rules, s.Groups, s.Services, s.Types, s.Tokens}
 }
 
 // Close makes the last writes durable and releases the backend.
