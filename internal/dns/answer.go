@@ -2,6 +2,7 @@ package dns
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	wire "codeberg.org/miekg/dns"
@@ -43,6 +44,8 @@ func (z *Zone) answer(v view, q *wire.Msg) *wire.Msg {
 		return reply(q, wire.RcodeNotImplemented)
 	case len(q.Question) != 1:
 		return reply(q, wire.RcodeFormatError)
+	case q.UDPSize > 0 && q.Version > 0:
+		return reply(q, wire.RcodeBadVers)
 	}
 	name, typ := dnsutil.Question(q)
 	if q.Question[0].Header().Class != wire.ClassINET {
@@ -77,7 +80,7 @@ func (z *Zone) answer(v view, q *wire.Msg) *wire.Msg {
 
 // answerPorts replies to a query about a service's ports (RFC 2782).
 func (z *Zone) answerPorts(v view, q *wire.Msg, name, key string) *wire.Msg {
-	ports, host, r := z.ports(v, key)
+	ports, r := z.ports(v, key)
 	switch r {
 	case foreign:
 		return nil
@@ -89,19 +92,19 @@ func (z *Zone) answerPorts(v view, q *wire.Msg, name, key string) *wire.Msg {
 	if _, typ := dnsutil.Question(q); typ != wire.TypeSRV && typ != wire.TypeANY {
 		return z.negative(m)
 	}
-	if !strings.HasSuffix(host, "."+z.domain) {
-		host += "." + v.project + "." + z.domain
-	}
-	addrs, _ := z.lookup(v, host)
-	for _, p := range ports {
+	for i, p := range ports {
 		m.Answer = append(m.Answer, &wire.SRV{
 			Hdr: wire.Header{Name: name, TTL: localTTL, Class: wire.ClassINET},
-			SRV: rdata.SRV{Priority: 0, Weight: 1, Port: p.Number, Target: host + "."},
+			SRV: rdata.SRV{Priority: 0, Weight: 1, Port: p.Number, Target: p.name + "."},
 		})
-	}
-	for _, a := range addrs {
-		if rr := addressRecord(host+".", wire.TypeANY, a); rr != nil {
-			m.Extra = append(m.Extra, rr)
+		if slices.ContainsFunc(ports[:i], func(o target) bool { return o.name == p.name }) {
+			continue
+		}
+		addrs, _ := z.lookup(v, p.name)
+		for _, a := range addrs {
+			if rr := addressRecord(p.name+".", wire.TypeANY, a); rr != nil {
+				m.Extra = append(m.Extra, rr)
+			}
 		}
 	}
 	return m

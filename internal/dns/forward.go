@@ -25,27 +25,41 @@ type forwarder struct {
 	cache cache
 }
 
-// ask finds the reply to a query elsewhere. A failure is a reply too.
-func (f *forwarder) ask(ctx context.Context, v view, q *wire.Msg, tcp bool) *wire.Msg {
-	servers := v.upstreams
+// to are the name servers that a client's queries go to, and what its
+// question is remembered by.
+func (f *forwarder) to(v view, q *wire.Msg) ([]netip.AddrPort, question) {
+	servers, by := v.upstreams, v.upstreamsKey
 	if len(servers) == 0 {
-		servers = f.conf.list()
+		servers, by = f.conf.list()
 	}
 	name, typ := dnsutil.Question(q)
-	key := question{name: strings.ToLower(name), typ: typ, dnssec: q.Security, upstreams: fmt.Sprint(servers)}
-	if m := f.cache.get(key, time.Now()); m != nil {
-		return f.adapt(q, m)
-	}
+	return servers, question{name: strings.ToLower(name), typ: typ, edns: q.UDPSize > 0, dnssec: q.Security,
+		unchecked: q.CheckingDisabled, upstreams: by}
+}
+
+// remembered writes a reply that is known into room and returns its length, or
+// 0.
+func (f *forwarder) remembered(room []byte, v view, q *wire.Msg, query []byte) int {
+	_, key := f.to(v, q)
+	return f.cache.get(room, key, query, time.Now())
+}
+
+// ask finds the reply to a query elsewhere. A failure is a reply too.
+func (f *forwarder) ask(ctx context.Context, v view, q *wire.Msg, tcp bool) *wire.Msg {
+	servers, key := f.to(v, q)
 	for _, s := range servers {
 		if f.own(s.Addr()) {
 			continue
 		}
-		m, raw, err := exchange(ctx, s, q, tcp)
+		m, err := exchange(ctx, s, q, tcp)
 		if err != nil || m.Rcode == wire.RcodeServerFailure {
 			continue
 		}
-		f.cache.put(key, m, raw, time.Now())
-		return f.adapt(q, m)
+		m = f.adapt(q, m)
+		if raw, err := pack(m, wire.MaxMsgSize); err == nil {
+			f.cache.put(key, m, raw, time.Now())
+		}
+		return m
 	}
 	return reply(q, wire.RcodeServerFailure)
 }
@@ -53,7 +67,7 @@ func (f *forwarder) ask(ctx context.Context, v view, q *wire.Msg, tcp bool) *wir
 // adapt makes a reply to another query with the same question one to q.
 func (f *forwarder) adapt(q, m *wire.Msg) *wire.Msg {
 	m.ID, m.Question, m.RecursionDesired = q.ID, q.Question, q.RecursionDesired
-	m.RecursionAvailable = true
+	m.RecursionAvailable, m.Authoritative = true, false
 	if q.UDPSize == 0 {
 		m.UDPSize, m.Pseudo, m.Security = 0, nil, false
 	}
@@ -61,58 +75,58 @@ func (f *forwarder) adapt(q, m *wire.Msg) *wire.Msg {
 }
 
 // exchange asks one name server, by UDP and when that is truncated by TCP.
-func exchange(ctx context.Context, server netip.AddrPort, q *wire.Msg, tcp bool) (*wire.Msg, []byte, error) {
+func exchange(ctx context.Context, server netip.AddrPort, q *wire.Msg, tcp bool) (*wire.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
 	out := &wire.Msg{Question: q.Question}
 	out.ID, out.RecursionDesired = uint16(rand.Uint32()), true
 	out.UDPSize, out.Security, out.CheckingDisabled = maxUDP, q.Security, q.CheckingDisabled
 	if err := out.Pack(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if !tcp {
-		m, raw, err := exchangeUDP(ctx, server, out)
+		m, err := exchangeUDP(ctx, server, out)
 		if err != nil || !m.Truncated {
-			return m, raw, err
+			return m, err
 		}
 	}
 	return exchangeTCP(ctx, server, out)
 }
 
-func exchangeUDP(ctx context.Context, server netip.AddrPort, q *wire.Msg) (*wire.Msg, []byte, error) {
+func exchangeUDP(ctx context.Context, server netip.AddrPort, q *wire.Msg) (*wire.Msg, error) {
 	c, err := dial(ctx, "udp", server)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer c.Close()
 	if _, err := c.Write(q.Data); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	b := make([]byte, wire.MaxMsgSize)
 	for {
 		n, err := c.Read(b)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		// Anything else than the reply is someone's guess: wait on.
-		if m, raw, err := accept(q, b[:n]); err == nil {
-			return m, raw, nil
+		if m, err := accept(q, b[:n]); err == nil {
+			return m, nil
 		}
 	}
 }
 
-func exchangeTCP(ctx context.Context, server netip.AddrPort, q *wire.Msg) (*wire.Msg, []byte, error) {
+func exchangeTCP(ctx context.Context, server netip.AddrPort, q *wire.Msg) (*wire.Msg, error) {
 	c, err := dial(ctx, "tcp", server)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer c.Close()
 	if err := writeFrame(c, q.Data); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	b, err := readFrame(c)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	return accept(q, b)
 }
@@ -132,20 +146,19 @@ func dial(ctx context.Context, network string, server netip.AddrPort) (net.Conn,
 }
 
 // accept checks that b is the reply to q.
-func accept(q *wire.Msg, b []byte) (*wire.Msg, []byte, error) {
-	raw := append([]byte(nil), b...)
+func accept(q *wire.Msg, b []byte) (*wire.Msg, error) {
 	m := &wire.Msg{Data: b}
 	if err := m.Unpack(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	name, typ := dnsutil.Question(q)
 	if !m.Response || m.ID != q.ID || len(m.Question) != 1 {
-		return nil, nil, fmt.Errorf("reply to another query")
+		return nil, fmt.Errorf("reply to another query")
 	}
 	if n, t := dnsutil.Question(m); t != typ || !strings.EqualFold(n, name) {
-		return nil, nil, fmt.Errorf("reply to another question")
+		return nil, fmt.Errorf("reply to another question")
 	}
-	return m, raw, nil
+	return m, nil
 }
 
 // readFrame and writeFrame carry messages over TCP: two bytes of length, then

@@ -1,6 +1,7 @@
 package dns
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"strings"
@@ -16,24 +17,36 @@ type resolvConf struct {
 	mu      sync.Mutex
 	changed time.Time        // +checklocks:mu
 	servers []netip.AddrPort // +checklocks:mu
+	text    string           // +checklocks:mu; the servers'
+	looked  time.Time        // +checklocks:mu; at the file
 }
 
-func (r *resolvConf) list() []netip.AddrPort {
+// lookEvery is how often the file is looked at, at most.
+const lookEvery = 100 * time.Millisecond
+
+// list are the name servers, and what tells them from others.
+func (r *resolvConf) list() ([]netip.AddrPort, string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	st, err := os.Stat(r.path)
-	if err != nil {
-		return r.servers
+	if now := time.Now(); now.Sub(r.looked) >= lookEvery {
+		r.looked = now
+		r.read()
 	}
-	if st.ModTime().Equal(r.changed) {
-		return r.servers
+	return r.servers, r.text
+}
+
+// +checklocks:r.mu
+func (r *resolvConf) read() {
+	st, err := os.Stat(r.path)
+	if err != nil || st.ModTime().Equal(r.changed) {
+		return
 	}
 	b, err := os.ReadFile(r.path)
 	if err != nil {
-		return r.servers
+		return
 	}
 	r.changed, r.servers = st.ModTime(), nameservers(string(b))
-	return r.servers
+	r.text = fmt.Sprint(r.servers)
 }
 
 // nameservers are those of a resolv.conf.

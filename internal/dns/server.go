@@ -13,6 +13,7 @@ import (
 
 	wire "codeberg.org/miekg/dns"
 
+	"github.com/virga-cloud/virga/internal/linux/datagram"
 	"github.com/virga-cloud/virga/internal/linux/link"
 )
 
@@ -20,6 +21,8 @@ const (
 	maxForwards    = 512 // queries waiting for other name servers
 	maxConnections = 256 // TCP clients
 	idleTimeout    = 10 * time.Second
+	batchSize      = 64   // datagrams answered at a time
+	maxQuery       = 4096 // bytes; what is cut off makes a query malformed
 )
 
 // Config is what a Server needs.
@@ -148,30 +151,64 @@ func (s *Server) own(a netip.Addr) bool {
 	return false
 }
 
-// serveUDP answers datagrams until the socket is closed.
+// serveUDP answers datagrams until the socket is closed: as many at a time as
+// have come.
 func (s *Server) serveUDP(network string, c *net.UDPConn) {
-	b := make([]byte, wire.MaxMsgSize)
+	batch, err := datagram.New(c, batchSize, maxQuery, maxUDP)
+	if err != nil {
+		s.config.Log.Error("name server cannot receive", "network", network, "err", err)
+		return
+	}
+	known := newAnswers()
 	for {
-		n, from, err := c.ReadFromUDPAddrPort(b)
+		n, err := batch.Receive()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil {
 			continue
 		}
-		q := parse(b[:n])
-		if q == nil {
-			continue
+		known.at(s.version.Load())
+		for i := range n {
+			s.serveDatagram(network, c, batch, i, known)
 		}
-		v := s.view(from.Addr().Unmap(), network, s.config.Project)
-		if m := s.answer(v, q); m != nil {
-			s.sendUDP(c, from, q, m)
-			continue
+		if err := batch.Send(); err != nil && !errors.Is(err, net.ErrClosed) {
+			s.config.Log.Debug("replies cannot be sent", "network", network, "err", err)
 		}
-		q.Data = nil // the buffer is about to be used again
-		s.elsewhere(func() { s.sendUDP(c, from, q, s.forward.ask(s.ctx, v, q, false)) },
-			func() { s.sendUDP(c, from, q, reply(q, wire.RcodeServerFailure)) })
 	}
+}
+
+// serveDatagram answers one datagram of a batch at once when it can, and has
+// the others answered elsewhere.
+func (s *Server) serveDatagram(network string, c *net.UDPConn, batch *datagram.Batch, i int, known *answers) {
+	b, from := batch.Datagram(i), batch.From(i)
+	client := from.Addr()
+	if n := known.copy(batch.Room(), client, b); n > 0 {
+		batch.Reply(i, n)
+		return
+	}
+	q := parse(b)
+	if q == nil {
+		return
+	}
+	v := s.view(client, network, s.config.Project)
+	if m := s.answer(v, q); m != nil {
+		out, err := pack(m, udpLimit(q))
+		if err != nil {
+			s.config.Log.Debug("reply cannot be encoded", "err", err)
+			return
+		}
+		known.remember(client, b, out, q)
+		batch.Reply(i, copy(batch.Room(), out))
+		return
+	}
+	if n := s.forward.remembered(batch.Room()[:udpLimit(q)], v, q, b); n > 0 {
+		batch.Reply(i, n)
+		return
+	}
+	q.Data = nil // the buffer is about to be used again
+	s.elsewhere(func() { s.sendUDP(c, from, q, s.forward.ask(s.ctx, v, q, false)) },
+		func() { s.sendUDP(c, from, q, reply(q, wire.RcodeServerFailure)) })
 }
 
 func (s *Server) sendUDP(c *net.UDPConn, to netip.AddrPort, q, m *wire.Msg) {
@@ -232,6 +269,7 @@ func (s *Server) serveConn(network string, c net.Conn) {
 		return
 	}
 	client := from.AddrPort().Addr().Unmap()
+	room := make([]byte, maxUDP) // for what is remembered
 	for {
 		if c.SetDeadline(time.Now().Add(idleTimeout)) != nil {
 			return
@@ -247,6 +285,12 @@ func (s *Server) serveConn(network string, c net.Conn) {
 		v := s.view(client, network, s.config.Project)
 		m := s.answer(v, q)
 		if m == nil {
+			if n := s.forward.remembered(room, v, q, b); n > 0 {
+				if writeFrame(c, room[:n]) != nil {
+					return
+				}
+				continue
+			}
 			m = s.forward.ask(s.ctx, v, q, true)
 		}
 		if b, err = pack(m, wire.MaxMsgSize); err != nil || writeFrame(c, b) != nil {

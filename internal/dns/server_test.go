@@ -223,17 +223,104 @@ func TestCacheCountsDownAndForgets(t *testing.T) {
 	var c cache
 	key := question{name: "example.com.", typ: wire.TypeA}
 	c.put(key, m, m.Data, epoch)
-	if got := c.get(key, epoch.Add(20*time.Second)); got == nil || got.Answer[0].Header().TTL != 40 {
-		t.Errorf("after 20 s: %v", got)
+	q := ask("EXAMPLE.com.", wire.TypeA)
+	q.ID = 99
+	if err := q.Pack(); err != nil {
+		t.Fatal(err)
 	}
-	if got := c.get(key, epoch.Add(time.Minute)); got != nil {
-		t.Errorf("after 60 s: %v", got)
+	room := make([]byte, maxUDP)
+	got := &wire.Msg{Data: room[:c.get(room, key, q.Data, epoch.Add(20*time.Second))]}
+	if err := got.Unpack(); err != nil || got.Answer[0].Header().TTL != 40 || got.ID != 99 {
+		t.Errorf("after 20 s: %v %v", got, err)
+	}
+	if name, _ := dnsutil.Question(got); name != "EXAMPLE.com." {
+		t.Errorf("the question comes back as %q", name)
+	}
+	if n := c.get(room[:20], key, q.Data, epoch); n != 0 {
+		t.Errorf("%d bytes in 20", n)
+	}
+	if n := c.get(room, key, q.Data, epoch.Add(time.Minute)); n != 0 {
+		t.Errorf("after 60 s: %d bytes", n)
 	}
 	for i := range 2 * cacheSize {
 		c.put(question{name: fmt.Sprint(i)}, m, m.Data, epoch)
 	}
 	if len(c.entries) > cacheSize {
 		t.Errorf("%d entries", len(c.entries))
+	}
+}
+
+// What a reply may ask for is bounded on both sides.
+func TestLifetimes(t *testing.T) {
+	soa := func(ttl, minimum uint32) *wire.SOA {
+		return &wire.SOA{Hdr: wire.Header{Name: "com.", TTL: ttl, Class: wire.ClassINET}, SOA: rdata.SOA{Ns: "a.", Mbox: "b.", Minttl: minimum}}
+	}
+	for _, tt := range []struct {
+		what    string
+		ttl     uint32 // of the answer; 0 has none
+		soa     *wire.SOA
+		rcode   uint16
+		present time.Duration // the last moment at which it is remembered
+	}{
+		{"as asked for", 60, nil, 0, 60 * time.Second},
+		{"at most an hour", 86400, nil, 0, time.Hour},
+		{"negative: the SOA's minimum", 0, soa(300, 30), wire.RcodeNameError, 30 * time.Second},
+		{"negative: the SOA's own", 0, soa(20, 300), wire.RcodeNameError, 20 * time.Second},
+		{"negative: at most five minutes", 0, soa(86400, 86400), 0, 5 * time.Minute},
+		{"at least a second", 0, soa(0, 0), wire.RcodeNameError, time.Second},
+		{"no records", 0, nil, 0, 2 * time.Second},
+		{"failures are not", 60, nil, wire.RcodeRefused, -1},
+	} {
+		m := reply(ask("example.com.", wire.TypeA), tt.rcode)
+		if tt.ttl > 0 {
+			m.Answer = []wire.RR{addressRecord("example.com.", wire.TypeA, addr("192.0.2.1"))}
+			m.Answer[0].Header().TTL = tt.ttl
+		}
+		if tt.soa != nil {
+			m.Ns = []wire.RR{tt.soa}
+		}
+		if err := m.Pack(); err != nil {
+			t.Fatal(err)
+		}
+		var c cache
+		c.put(question{}, m, m.Data, epoch)
+		room := make([]byte, maxUDP)
+		if tt.present < 0 {
+			if c.get(room, question{}, m.Data, epoch) != 0 {
+				t.Errorf("%s: it is remembered", tt.what)
+			}
+			continue
+		}
+		if c.get(room, question{}, m.Data, epoch.Add(tt.present-time.Millisecond)) == 0 {
+			t.Errorf("%s: forgotten before %s", tt.what, tt.present)
+		}
+		if c.get(room, question{}, m.Data, epoch.Add(tt.present)) != 0 {
+			t.Errorf("%s: remembered after %s", tt.what, tt.present)
+		}
+	}
+}
+
+// A change of the zone is seen at once, however often was asked before.
+func TestRememberedAnswersFollowTheZone(t *testing.T) {
+	s := newServer(t)
+	for range 3 {
+		if m := query(t, "udp", "other."); m.Rcode != wire.RcodeNameError || len(m.Ns) != 1 {
+			t.Fatalf("before: %v", m)
+		}
+	}
+	for _, a := range []string{"127.77.0.9", "127.77.0.10"} {
+		s.Put(Host{ID: "2", Name: "other", Project: "default", On: []Interface{
+			{Network: "lo", Addrs: []netip.Addr{addr(a)}, Names: []string{"other"}}}})
+		for _, name := range []string{"other.", "other.", "OTHER."} {
+			m := query(t, "udp", name)
+			if len(m.Answer) != 1 || m.Answer[0].(*wire.A).Addr != addr(a) || m.Answer[0].Header().Name != name {
+				t.Errorf("%s is %v, want %s", name, m.Answer, a)
+			}
+		}
+	}
+	s.Remove("2")
+	if m := query(t, "udp", "other."); m.Rcode != wire.RcodeNameError {
+		t.Errorf("after: %v", m)
 	}
 }
 

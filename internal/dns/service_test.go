@@ -11,8 +11,12 @@ import (
 func TestServiceRecords(t *testing.T) {
 	z := town()
 	vip := []netip.Addr{addr("10.0.1.250")}
-	z.Put(Host{ID: "s", Name: "web", Project: "default", Ports: []Port{{"http", "tcp", 80}, {"quic", "udp", 443}}, On: []Interface{
+	z.Put(Host{ID: "s", Service: true, Name: "web", Project: "default", Ports: []Port{{"http", "tcp", 80}, {"quic", "udp", 443}}, On: []Interface{
 		{Network: "front", Addrs: vip, Names: []string{"web"}}, {Network: "back", Addrs: vip, Names: []string{"web"}}}})
+	z.Put(Host{ID: "6", Name: "pg1", Project: "default", Ports: []Port{{"5432", "tcp", 5432}}, On: []Interface{
+		{Network: "front", Addrs: []netip.Addr{addr("10.0.1.6")}, Names: []string{"pg1", "pg"}}}})
+	z.Put(Host{ID: "7", Name: "pg2", Project: "default", Ports: []Port{{"5432", "tcp", 5432}}, On: []Interface{
+		{Network: "front", Addrs: []netip.Addr{addr("10.0.1.7")}, Names: []string{"pg2", "pg"}}}})
 	client := view{project: "default", networks: []string{"front", "back"}}
 	for _, c := range []struct {
 		name  string
@@ -26,6 +30,9 @@ func TestServiceRecords(t *testing.T) {
 		{"_http._tcp.web.default.virga.internal.", wire.TypeSRV, "80 web.default.virga.internal.", 0},
 		{"_quic._udp.web.", wire.TypeSRV, "443 web.default.virga.internal.", 0},
 		{"_http._tcp.web.", wire.TypeA, "", 0},
+		{"_5432._tcp.pg1.", wire.TypeSRV, "5432 pg1.default.virga.internal.", 0},
+		{"_5432._tcp.pg.", wire.TypeSRV, "5432 pg1.default.virga.internal.5432 pg2.default.virga.internal.", 0},
+		{"_5432._udp.pg.", wire.TypeSRV, "", wire.RcodeNameError},
 		{"_smtp._tcp.web.", wire.TypeSRV, "", wire.RcodeNameError},
 		{"_http._tcp.db.", wire.TypeSRV, "", wire.RcodeNameError},
 		{"_http._tcp.nobody.", wire.TypeSRV, "", wire.RcodeNameError},

@@ -1,28 +1,30 @@
 package dns
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // Host is an instance or a service with its names.
 type Host struct {
-	ID string
-	// Ports are those of a service; they make SRV records, and a service's name
-	// goes before the same name of instances.
-	Ports   []Port
+	ID      string
+	Service bool   // its name goes before the same name of instances
+	Ports   []Port // they make SRV records
 	Name    string // its first name, to which its addresses resolve back
 	Project string
 	On      []Interface
 	// Upstreams are the name servers it wants asked instead of the node's.
 	Upstreams []netip.AddrPort
+	upstreams string // the same as a text
 }
 
-// Port is a port of a service.
+// Port is a port of a service or an instance.
 type Port struct {
-	Name     string // such as "http"
+	Name     string // such as "http"; of an instance the number
 	Protocol string // "tcp" or "udp"
 	Number   uint16
 }
@@ -37,6 +39,8 @@ type Interface struct {
 // Zone holds all names of the node. Its methods may be called concurrently.
 type Zone struct {
 	domain string // without dots at its ends, lower case
+	// version grows with every change.
+	version atomic.Uint64
 
 	mu      sync.RWMutex
 	hosts   map[string]*Host          // +checklocks:mu; by id
@@ -49,9 +53,11 @@ type nameKey struct{ network, project, name string }
 
 // record is one host's addresses under a name.
 type record struct {
-	host  string
-	ports []Port // of a service
-	addrs []netip.Addr
+	host    string // id
+	full    string // its first name, with project and domain
+	service bool
+	ports   []Port
+	addrs   []netip.Addr
 }
 
 // view is what a client may see.
@@ -59,6 +65,8 @@ type view struct {
 	project   string
 	networks  []string
 	upstreams []netip.AddrPort
+	// upstreamsKey tells them from others.
+	upstreamsKey string
 }
 
 // NewZone makes an empty zone whose full names are <name>.<project>.<domain>.
@@ -74,7 +82,9 @@ func NewZone(domain string) *Zone {
 func (z *Zone) Put(h Host) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
+	defer z.version.Add(1)
 	z.remove(h.ID)
+	h.upstreams = fmt.Sprint(h.Upstreams)
 	z.hosts[h.ID] = &h
 	for _, on := range h.On {
 		for _, a := range on.Addrs {
@@ -82,7 +92,7 @@ func (z *Zone) Put(h Host) {
 		}
 		for _, name := range unique(on.Names) {
 			k := nameKey{on.Network, h.Project, name}
-			z.names[k] = append(z.names[k], record{h.ID, h.Ports, on.Addrs})
+			z.names[k] = append(z.names[k], record{h.ID, h.Name + "." + h.Project + "." + z.domain, h.Service, h.Ports, on.Addrs})
 		}
 	}
 }
@@ -91,6 +101,7 @@ func (z *Zone) Put(h Host) {
 func (z *Zone) Remove(id string) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
+	defer z.version.Add(1)
 	z.remove(id)
 }
 
@@ -139,7 +150,7 @@ func (z *Zone) view(client netip.Addr, network, project string) view {
 	if h == nil {
 		return view{project: project, networks: []string{network}}
 	}
-	v := view{project: h.Project, upstreams: h.Upstreams}
+	v := view{project: h.Project, upstreams: h.Upstreams, upstreamsKey: h.upstreams}
 	for _, on := range h.On {
 		v.networks = append(v.networks, on.Network)
 	}
@@ -197,7 +208,7 @@ func (z *Zone) records(v view, name string) ([]record, result) {
 	var services, hosts []record
 	for _, n := range v.networks {
 		for _, r := range z.names[nameKey{n, project, short}] {
-			if len(r.ports) > 0 {
+			if r.service {
 				services = append(services, r)
 				continue
 			}
@@ -221,26 +232,35 @@ func asksPorts(name string) bool {
 	return strings.HasPrefix(port, "_") && (strings.HasPrefix(rest, "_tcp.") || strings.HasPrefix(rest, "_udp."))
 }
 
-// ports are the ports that such a name asks for, with the name that has them.
-func (z *Zone) ports(v view, name string) ([]Port, string, result) {
+// target is a port with the full name that has it.
+type target struct {
+	Port
+	name string
+}
+
+// ports are the ports that such a name asks for.
+func (z *Zone) ports(v view, name string) ([]target, result) {
 	port, rest, _ := strings.Cut(name, ".")
 	protocol, host, _ := strings.Cut(rest, ".")
 	z.mu.RLock()
 	defer z.mu.RUnlock()
 	records, r := z.records(v, host)
 	if r != found {
-		return nil, "", r
+		return nil, r
 	}
-	var out []Port
-	for _, p := range records[0].ports {
-		if "_"+p.Name == port && "_"+p.Protocol == protocol {
-			out = append(out, p)
+	var out []target
+	for _, r := range records {
+		for _, p := range r.ports {
+			t := target{p, r.full}
+			if "_"+p.Name == port && "_"+p.Protocol == protocol && !slices.Contains(out, t) { // of one on several networks
+				out = append(out, t)
+			}
 		}
 	}
 	if len(out) == 0 {
-		return nil, "", missing
+		return nil, missing
 	}
-	return out, host, found
+	return out, found
 }
 
 // +checklocksread:z.mu
@@ -284,11 +304,13 @@ func (z *Zone) reverse(v view, a netip.Addr) (string, result) {
 func (z *Zone) addNetwork(name string, gateways ...netip.Prefix) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
+	defer z.version.Add(1)
 	z.inside[name] = gateways
 }
 
 func (z *Zone) removeNetwork(name string) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
+	defer z.version.Add(1)
 	delete(z.inside, name)
 }

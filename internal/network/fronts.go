@@ -258,7 +258,7 @@ func (f *Fabric) TryPort(protocol string, port uint16) error {
 // way out, unless its own has none.
 func (f *Fabric) frontHost(h heldFront) dns.Host {
 	w := h.front
-	out := dns.Host{ID: w.Service, Name: w.Name, Project: project(w.Project), Ports: w.Names}
+	out := dns.Host{ID: w.Service, Service: true, Name: w.Name, Project: project(w.Project), Ports: w.Names}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, s := range f.segments {

@@ -1,8 +1,10 @@
 package network
 
 import (
+	"cmp"
 	"net/netip"
 	"os"
+	"strconv"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/dns"
@@ -11,6 +13,9 @@ import (
 // host is what the name server is to know of an instance.
 func host(r Request, ports []port) dns.Host {
 	h := dns.Host{ID: r.Instance, Name: r.Name, Project: project(r.Project)}
+	for _, p := range r.Ports {
+		h.Ports = append(h.Ports, dns.Port{Name: strconv.Itoa(int(p.Port)), Protocol: cmp.Or(p.Protocol, "tcp"), Number: p.Port})
+	}
 	for _, p := range ports {
 		on := dns.Interface{Network: p.segment.key, Addrs: p.addrs(), Names: []string{r.Name}}
 		for _, a := range r.Networks {
