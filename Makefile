@@ -110,11 +110,11 @@ lint: $(SHIM) $(HELLO)
 	  then $(GO) tool -modfile=tools/go.mod staticcheck ./...; \
 	  else echo "lint: staticcheck is not to be had here; vet only"; fi
 
-## fuzz: every fuzz target for FUZZTIME each (default 10s)
+## fuzz: every fuzz target for FUZZTIME each (default 10s); FUZZ=regexp chooses
 FUZZTIME ?= 10s
 .PHONY: fuzz
 fuzz: $(SHIM) $(HELLO)
-	@scripts/fuzz.sh $(FUZZTIME)
+	@scripts/fuzz.sh $(FUZZTIME) '$(or $(FUZZ),.)'
 
 ## bench: benchmarks beside their peers; ONLY=start|phases|rate|memory|import|network|scaling
 .PHONY: bench

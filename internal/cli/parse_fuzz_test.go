@@ -1,10 +1,15 @@
 package cli
 
 import (
+	"archive/tar"
 	"bytes"
+	"encoding/json"
+	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/virga-cloud/virga/api"
 )
@@ -65,6 +70,20 @@ func FuzzWords(f *testing.F) {
 		_, _ = parseRate("f", s, true)
 		_, _ = parseSwap(s)
 		_, _ = parseSecurity(new(api.Security), s, func(string) (string, error) { return "", nil })
+		_, _ = parseServicePort(s)
+		_, _ = parseCheck(s)
+		_, _ = parseSchedule(s)
+		_, _ = parseRule(s, s)
+		_, _ = parseDetachKeys(s)
+		_, _ = parseTime("since", s, time.Unix(0, 0))
+		if match, err := eventFilter([]string{s}); err == nil {
+			match(api.Event{Kind: "instance"})
+		}
+		if key, value, ok := strings.Cut(s, "="); ok {
+			if match, err := instanceTest(key, value); err == nil {
+				match(api.Instance{})
+			}
+		}
 		none := func(string) (string, bool) { return "", false }
 		env, err := parseEnvFile(strings.NewReader(s), none)
 		for _, e := range env {
@@ -96,4 +115,87 @@ func FuzzDetacher(f *testing.F) {
 			t.Errorf("keys %q in %q: %q, want %q", keys, in, got, want)
 		}
 	})
+}
+
+// FuzzUnpack unpacks what an instance's files may hold, as virga cp does: what
+// lies beside the directory stays as it is.
+func FuzzUnpack(f *testing.F) {
+	for _, h := range []tar.Header{
+		{Name: "a", Typeflag: tar.TypeReg, Mode: 0o644},
+		{Name: "../a", Typeflag: tar.TypeReg},
+		{Name: "/secret", Typeflag: tar.TypeReg},
+		{Name: "l", Linkname: "../secret", Typeflag: tar.TypeSymlink},
+		{Name: "d/", Typeflag: tar.TypeDir},
+	} {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		for _, h := range []tar.Header{h, {Name: strings.TrimSuffix(h.Name, "/") + "/x", Typeflag: tar.TypeReg}, {Name: strings.TrimSuffix(h.Name, "/"), Typeflag: tar.TypeReg}} {
+			if err := w.WriteHeader(&h); err != nil {
+				f.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b.Bytes(), "")
+		f.Add(b.Bytes(), "l")
+	}
+	f.Fuzz(func(t *testing.T, b []byte, name string) {
+		top := t.TempDir()
+		dir, secret := filepath.Join(top, "dir"), filepath.Join(top, "secret")
+		if err := os.WriteFile(secret, []byte("precious"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		_ = unpack(bytes.NewReader(b), dir, name)
+		if got, err := os.ReadFile(secret); err != nil || string(got) != "precious" {
+			t.Errorf("beside the directory: %q, %v", got, err)
+		}
+		if entries, err := os.ReadDir(top); err != nil || len(entries) != 2 {
+			t.Errorf("beside the directory: %v, %v", entries, err)
+		}
+	})
+}
+
+// FuzzCredentials reads any bytes as Docker's configuration.
+func FuzzCredentials(f *testing.F) {
+	f.Add([]byte(`{"auths":{"localhost:5000":{"auth":"dTpw"},"https://index.docker.io/v1/":{"username":"u","password":"p"}}}`), "localhost:5000/x")
+	f.Add([]byte(`{"auths":{"r":{"auth":"="}}}`), "r.io/x")
+	f.Fuzz(func(t *testing.T, b []byte, reference string) {
+		var c dockerConfig
+		if json.Unmarshal(b, &c) != nil {
+			return
+		}
+		c.CredsStore, c.CredHelpers = "", nil // they name programs, which are not run here
+		if _, err := c.find(t.Context(), registryOf(reference)); err != nil && api.CodeOf(err) != api.CodeInvalid {
+			t.Error(err)
+		}
+	})
+}
+
+// FuzzTemplate reads any text as a --format and applies it.
+func FuzzTemplate(f *testing.F) {
+	for _, s := range []string{"{{.Name}}", "table {{.ID}}\\t{{json .}}", "{{range .Names}}{{.}}{{end}}", "{{printf \"%999d\" 1}}"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		tmpl, err := parseTemplate(text)
+		if err != nil || strings.Contains(text, "define") || strings.Contains(text, "block") {
+			return // templates that call themselves end in an error, but late
+		}
+		var out limited
+		_ = tmpl.Execute(&out, api.Instance{})
+	})
+}
+
+// limited takes as much as a terminal would.
+type limited int
+
+func (l *limited) Write(p []byte) (int, error) {
+	if *l += limited(len(p)); *l > 1<<20 {
+		return 0, os.ErrClosed
+	}
+	return len(p), nil
 }

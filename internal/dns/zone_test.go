@@ -258,3 +258,15 @@ func BenchmarkAnswer(b *testing.B) {
 		}
 	}
 }
+
+// FuzzNameservers reads any text as a resolv.conf.
+func FuzzNameservers(f *testing.F) {
+	f.Add("nameserver 9.9.9.9\nnameserver fe80::1%eth0\nsearch x\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, a := range nameservers(text) {
+			if !a.IsValid() || a.Port() != 53 {
+				t.Errorf("server %v", a)
+			}
+		}
+	})
+}

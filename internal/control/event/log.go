@@ -58,6 +58,9 @@ func Open(dir string, log *slog.Logger) (*Log, error) {
 	return l, nil
 }
 
+// maxSeq is beyond what any node counts; a larger number in the file is damage.
+const maxSeq = 1 << 53
+
 // read fills events from the file.
 func (l *Log) read() error {
 	f, err := os.Open(l.path)
@@ -72,7 +75,7 @@ func (l *Log) read() error {
 	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
 		var e api.Event
-		if json.Unmarshal(lines.Bytes(), &e) != nil || e.Seq <= l.last {
+		if json.Unmarshal(lines.Bytes(), &e) != nil || e.Seq <= l.last || e.Seq > maxSeq {
 			continue
 		}
 		l.keep(e)
