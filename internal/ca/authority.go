@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -99,6 +100,10 @@ func root(now time.Time, host string) *x509.Certificate {
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 	}
 }
+
+// Signer is the root's key, for signatures of what this node says, with the
+// certificate that lets others check them.
+func (a *Authority) Signer() (crypto.Signer, *x509.Certificate) { return a.key, a.root }
 
 // PEM is the root's certificate.
 func (a *Authority) PEM() []byte { return slices.Clone(a.pem) }

@@ -26,6 +26,7 @@ type specFlags struct {
 	limits   limitFlags
 	security securityFlags
 	health   healthFlags
+	metadata metadataFlags
 
 	pull     string
 	platform string
@@ -53,6 +54,7 @@ func (s *specFlags) register(f *pflag.FlagSet) {
 	s.limits.register(f)
 	s.security.register(f)
 	s.health.register(f)
+	s.metadata.register(f)
 }
 
 // request makes the request that the flags and arguments (image and command)
@@ -89,6 +91,9 @@ func (s *specFlags) request(a *App, f *pflag.FlagSet, args []string) (api.Create
 		return r, err
 	}
 	if err := s.security.apply(a, &r.Spec.Security); err != nil {
+		return r, err
+	}
+	if err := s.metadata.apply(a, &r.Spec); err != nil {
 		return r, err
 	}
 	return r, s.health.apply(&r.Spec)

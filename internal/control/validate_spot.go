@@ -46,6 +46,15 @@ func validateMetadata(s *api.InstanceSpec) error {
 	if m.HopLimit < 0 || m.HopLimit > 64 {
 		return api.Invalid("spec.metadata.hopLimit", "hop limit %d is not between 1 and 64", m.HopLimit)
 	}
+	if n := s.Networks; len(n) > 0 && (n[0].Network == api.NetworkNone || n[0].Network == api.NetworkHost) {
+		const hint = "attach it to another network, or leave it out"
+		if m.Mode == api.MetadataV1 || m.Mode == api.MetadataV2 {
+			return api.Invalid("spec.metadata.mode", "an instance on network %s cannot reach the metadata service", n[0].Network).WithHint(hint)
+		}
+		if len(s.UserData) > 0 {
+			return api.Invalid("spec.userData", "an instance on network %s cannot reach the metadata service to read user data", n[0].Network).WithHint(hint)
+		}
+	}
 	if len(s.UserData) > maxUserData {
 		return api.Invalid("spec.userData", "user data of %d bytes is more than %d", len(s.UserData), maxUserData).
 			WithHint("have it fetch what is larger")

@@ -53,8 +53,11 @@ func TestValidateSpec(t *testing.T) {
 		"spec.spot.signal":        func(s *api.InstanceSpec) { s.Spot = &api.Spot{Signal: "SIGNONE"} },
 		"spec.metadata.mode":      func(s *api.InstanceSpec) { s.Metadata.Mode = "v3" },
 		"spec.metadata.hopLimit":  func(s *api.InstanceSpec) { s.Metadata.HopLimit = 65 },
-		"spec.userData":           func(s *api.InstanceSpec) { s.UserData = make([]byte, 16<<10+1) },
-		"spec.health.retries":     func(s *api.InstanceSpec) { s.Health = &api.HealthCheck{Test: []string{"NONE"}, Retries: -1} },
+		"spec.userData": func(s *api.InstanceSpec) {
+			s.Networks, s.UserData = []api.Attachment{{Network: api.NetworkHost}}, []byte("x")
+		},
+
+		"spec.health.retries": func(s *api.InstanceSpec) { s.Health = &api.HealthCheck{Test: []string{"NONE"}, Retries: -1} },
 	} {
 		s := &api.InstanceSpec{Image: api.HelloImage}
 		change(s)

@@ -24,6 +24,7 @@ import (
 	"github.com/virga-cloud/virga/internal/cpu"
 	"github.com/virga-cloud/virga/internal/image"
 	"github.com/virga-cloud/virga/internal/linux/probe"
+	"github.com/virga-cloud/virga/internal/metadata"
 	"github.com/virga-cloud/virga/internal/metrics"
 	"github.com/virga-cloud/virga/internal/node"
 	"github.com/virga-cloud/virga/internal/server"
@@ -46,6 +47,8 @@ type Daemon struct {
 	node    *node.Agent
 	server  *server.Server
 	metrics http.Handler
+	// metadata tells instances of themselves.
+	metadata *metadata.Service
 	// admission is what lets instances in, whoever asks for them.
 	admission *control.Admission
 	// authority signs the certificates of https services and of the API.
@@ -111,6 +114,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 	if d.services, err = d.newServices(); err != nil {
 		return nil, err
 	}
+	d.metadata = d.newMetadata(d.authority)
 	d.node = node.New(node.Config{
 		Name: d.name, Version: version.Version, DataDir: c.DataDir, Volumes: volumes,
 		Reserve: api.Amount{VCPUs: c.ReserveCPUs, Memory: c.ReserveMemory},
@@ -151,6 +155,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	group.Go(func() error {
 		return d.node.Run(agent, func() {
 			close(adopted)
+			d.ground.network.ServeMetadata(d.metadata.Serve)
 			d.ready()
 		})
 	})

@@ -2,7 +2,12 @@ package metadata
 
 import (
 	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
+	"net"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -20,58 +25,99 @@ const (
 	// interface (1,024 packets a second).
 	perSecond = 500
 	atOnce    = 1000
+	// manyGuests is when those that are quiet are forgotten.
+	manyGuests = 1024
 )
 
 // Config is what a Service needs.
 type Config struct {
-	// Lookup finds the instance with that address on the network the request
-	// came in by.
-	Lookup func(netip.Addr) (View, bool)
-	// Key signs identity documents.
-	Key crypto.Signer
-	Now func() time.Time
-	Log *slog.Logger
+	// View is what an instance may learn of itself; false for one that is gone.
+	View func(instance string) (View, bool)
+	// Key signs identity documents; Certificate, of the key, lets others check
+	// the signature.
+	Key         crypto.Signer
+	Certificate *x509.Certificate
+	Now         func() time.Time
+	Log         *slog.Logger
 }
 
-// Service answers instances. It is a http.Handler and may be used concurrently.
+// Service answers instances. Its methods may be called concurrently.
 type Service struct {
 	config Config
 	tokens *tokens
 
 	mu     sync.Mutex
-	limits map[string]*rate.Limiter // +checklocks:mu by instance
+	guests map[string]*guest // +checklocks:mu; by instance
+}
+
+// guest is what is remembered of an instance that asks.
+type guest struct {
+	limit *rate.Limiter
+
+	mu       sync.Mutex
+	identity identity // +checklocks:mu; the newest
 }
 
 // New makes a service. Tokens of an earlier one are not good with it.
 func New(c Config) *Service {
-	return &Service{config: c, tokens: newTokens(), limits: map[string]*rate.Limiter{}}
+	return &Service{config: c, tokens: newTokens(), guests: map[string]*guest{}}
 }
 
-// Forget drops what is remembered of an instance that is gone.
-func (s *Service) Forget(instance string) {
+// Serve answers the connections of one network's listener until that is
+// closed. who finds the instance that has an address there.
+func (s *Service) Serve(l net.Listener, who func(netip.Addr) (instance string, ok bool)) {
+	server := &http.Server{
+		Handler: s.Handler(who), ConnContext: ConnContext,
+		ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(s.config.Log.Handler(), slog.LevelDebug),
+	}
+	if err := server.Serve(l); !errors.Is(err, net.ErrClosed) {
+		s.config.Log.Error("metadata service ended", "at", l.Addr(), "err", err)
+	}
+	_ = server.Close()
+}
+
+// Handler answers the instances that who finds.
+func (s *Service) Handler(who func(netip.Addr) (instance string, ok bool)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		if err != nil {
+			http.Error(w, "who are you?", http.StatusForbidden)
+			return
+		}
+		var v View
+		instance, ok := who(from.Addr().Unmap())
+		if ok {
+			v, ok = s.config.View(instance)
+		}
+		s.serve(w, r, v, ok)
+	})
+}
+
+// guest is what is remembered of an instance. Those that have not asked for a
+// while are forgotten when there are many.
+func (s *Service) guest(instance string) *guest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.limits, instance)
+	g := s.guests[instance]
+	if g != nil {
+		return g
+	}
+	if len(s.guests) >= manyGuests {
+		now := s.config.Now()
+		maps.DeleteFunc(s.guests, func(_ string, g *guest) bool { return g.limit.TokensAt(now) >= atOnce })
+	}
+	g = &guest{limit: rate.NewLimiter(perSecond, atOnce)}
+	s.guests[instance] = g
+	return g
 }
 
 func (s *Service) allowed(instance string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l := s.limits[instance]
-	if l == nil {
-		l = rate.NewLimiter(perSecond, atOnce)
-		s.limits[instance] = l
-	}
-	return l.AllowN(s.config.Now(), 1)
+	return s.guest(instance).limit.AllowN(s.config.Now(), 1)
 }
 
-func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		http.Error(w, "who are you?", http.StatusForbidden)
-		return
-	}
-	v, ok := s.config.Lookup(from.Addr().Unmap())
+// serve answers the instance that v is of, where there is one.
+func (s *Service) serve(w http.ResponseWriter, r *http.Request, v View, ok bool) {
 	switch {
 	case !ok || v.Options.Off:
 		http.Error(w, "Forbidden", http.StatusForbidden)
@@ -167,16 +213,39 @@ func (s *Service) dynamic(path string, v View) (string, bool, error) {
 	case "dynamic":
 		return "instance-identity/", true, nil
 	case "dynamic/instance-identity":
-		return "document\nsignature", true, nil
+		return "document\npkcs7\nsignature", true, nil
+	case "dynamic/instance-identity/document", "dynamic/instance-identity/pkcs7", "dynamic/instance-identity/signature":
+	default:
+		return "", false, nil
 	}
-	doc, signature, err := identity(v, s.config.Key)
+	id, err := s.identity(v)
 	switch path {
-	case "dynamic/instance-identity/document":
-		return doc, true, err
+	case "dynamic/instance-identity/pkcs7":
+		return id.pkcs7, true, err
 	case "dynamic/instance-identity/signature":
-		return signature, true, err
+		return id.signature, true, err
 	}
-	return "", false, nil
+	return id.document, true, err
+}
+
+// identity is the signed document of v. It is signed anew only when it changed.
+func (s *Service) identity(v View) (identity, error) {
+	doc, err := newDocument(v)
+	if err != nil {
+		return identity{}, err
+	}
+	g := s.guest(v.ID)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.identity.document == doc {
+		return g.identity, nil
+	}
+	id, err := sign(doc, s.config.Key, s.config.Certificate)
+	if err != nil {
+		return id, fmt.Errorf("sign identity of %s: %w", v.ID, err)
+	}
+	g.identity = id
+	return id, nil
 }
 
 func known(version string) bool {

@@ -1,14 +1,17 @@
 package metadata
 
 import (
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/pem"
 	"io"
 	"log/slog"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -17,6 +20,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	"github.com/smallstep/pkcs7"
 )
 
 func example() View {
@@ -31,7 +35,8 @@ func example() View {
 }
 
 type fixture struct {
-	*Service
+	http.Handler
+	root *x509.Certificate
 	view View
 	now  time.Time
 	key  *ecdsa.PrivateKey
@@ -42,17 +47,30 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{view: example(), now: time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC), key: key}
-	f.Service = New(Config{
-		Lookup: func(a netip.Addr) (View, bool) {
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
+		NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{root: root, view: example(), now: time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC), key: key}
+	s := New(Config{
+		View: func(instance string) (View, bool) {
 			v := f.view
-			if a == netip.MustParseAddr("10.90.0.6") {
-				v.ID = "other"
-				return v, true
-			}
-			return v, a == netip.MustParseAddr("10.90.0.5") || a.IsLoopback()
+			v.ID = instance
+			return v, true
 		},
-		Key: key, Now: func() time.Time { return f.now }, Log: slog.New(slog.DiscardHandler),
+		Key: key, Certificate: root, Now: func() time.Time { return f.now }, Log: slog.New(slog.DiscardHandler),
+	})
+	f.Handler = s.Handler(func(a netip.Addr) (string, bool) {
+		if a == netip.MustParseAddr("10.90.0.6") {
+			return "other", true
+		}
+		return "abc123", a == netip.MustParseAddr("10.90.0.5") || a.IsLoopback()
 	})
 	return f
 }
@@ -249,7 +267,20 @@ func TestIdentityIsSigned(t *testing.T) {
 	if !ecdsa.VerifyASN1(&f.key.PublicKey, sum[:], raw) {
 		t.Error("the signature does not fit the document")
 	}
-	var _ crypto.Signer = f.key
+	_, text := f.get("/latest/dynamic/instance-identity/pkcs7")
+	block, _ := pem.Decode([]byte("-----BEGIN PKCS7-----\n" + text + "\n-----END PKCS7-----\n"))
+	if block == nil {
+		t.Fatalf("pkcs7 %q", text)
+	}
+	data, err := pkcs7.Parse(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(f.root)
+	if err := data.VerifyWithChain(pool); err != nil || string(data.Content) != doc {
+		t.Errorf("pkcs7: %v, content %q", err, data.Content)
+	}
 }
 
 func FuzzPath(f *testing.F) {

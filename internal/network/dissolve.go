@@ -13,6 +13,7 @@ func (f *Fabric) Dissolve() error {
 	f.stop()
 	f.work.Wait()
 	f.warm.close()
+	f.closeDoors()
 	var errs []error
 	f.mu.Lock()
 	for _, s := range f.segments {

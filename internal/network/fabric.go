@@ -30,6 +30,7 @@ type Fabric struct {
 	dns    *dns.Server
 	labels *labels
 	fronts *fronts
+	doors  doors
 
 	stop context.CancelFunc // ends work
 	work sync.WaitGroup
@@ -127,6 +128,7 @@ func (f *Fabric) Set(ctx context.Context, networks []api.Network) error {
 	}
 	for _, s := range wanted {
 		f.listen(ctx, s)
+		f.openDoor(ctx, s)
 	}
 	f.mu.Lock()
 	gone := f.replace(wanted)
@@ -139,6 +141,7 @@ func (f *Fabric) Set(ctx context.Context, networks []api.Network) error {
 	}
 	for _, s := range gone {
 		f.dns.Unlisten(s.key)
+		f.closeDoor(s.key)
 		if err := f.conn.Do(link.Delete(s.bridge)); err != nil {
 			return fmt.Errorf("network %s: %w", s.name, err)
 		}
@@ -306,6 +309,7 @@ func (f *Fabric) Close() error {
 	f.work.Wait()
 	f.warm.close()
 	f.labels.close()
+	f.closeDoors()
 	err := f.dns.Close()
 	f.mu.Lock()
 	for _, m := range f.members {

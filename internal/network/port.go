@@ -17,6 +17,8 @@ func (q port) address(index, i int) []link.Request {
 	reqs := []link.Request{link.AddAddress(index, netip.PrefixFrom(q.addr, s.subnet.Bits()))}
 	if !s.spec.Internal {
 		reqs = append(reqs, link.AddDefaultRoute(index, s.gateway, i))
+	} else {
+		reqs = append(reqs, link.AddRoute(index, netip.PrefixFrom(MetadataAddr, 32), s.gateway, i))
 	}
 	if q.addr6.IsValid() {
 		reqs = append(reqs, link.AddAddress(index, netip.PrefixFrom(q.addr6, s.subnet6.Bits())))

@@ -30,6 +30,10 @@ type segment struct {
 	// resolves says that the name server listens at the gateway.
 	resolves atomic.Bool
 
+	// door is where MetadataAddr leads; invalid where nobody listens. It is
+	// written before the segment is installed.
+	door netip.AddrPort
+
 	// fronts are the services' addresses, of an internal network.
 	fronts []netip.Addr // +checklocks:Fabric.mu
 	free   *addresses   // +checklocks:Fabric.mu
@@ -164,7 +168,7 @@ func (s *segment) gateways() []netip.Prefix {
 
 func (s *segment) rules() nft.Network {
 	return nft.Network{Bridge: s.bridge, Subnets: s.subnets(),
-		Internal: s.spec.Internal, Isolated: s.spec.Isolated, Fronts: s.fronts}
+		Internal: s.spec.Internal, Isolated: s.spec.Isolated, Fronts: s.fronts, Metadata: s.door}
 }
 
 // isBridge says whether a name is one that bridgeName gives.

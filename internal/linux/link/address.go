@@ -40,10 +40,20 @@ func ifaddr(index int, a netip.Prefix) *nl.IfAddrmsg {
 // AddDefaultRoute routes everything of the gateway's family to it. A smaller
 // metric wins.
 func AddDefaultRoute(index int, gateway netip.Addr, metric int) Request {
+	return AddRoute(index, netip.Prefix{}, gateway, metric)
+}
+
+// AddRoute adds a route to a prefix by a gateway on a link; the invalid prefix
+// is everywhere. One that is there already is no error.
+func AddRoute(index int, to netip.Prefix, gateway netip.Addr, metric int) Request {
 	r := nl.NewNetlinkRequest(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
 	m := nl.NewRtMsg()
 	m.Family = uint8(family(gateway))
 	r.AddData(m)
+	if to.IsValid() {
+		m.Dst_len = uint8(to.Bits())
+		r.AddData(nl.NewRtAttr(unix.RTA_DST, to.Addr().AsSlice()))
+	}
 	r.AddData(nl.NewRtAttr(unix.RTA_GATEWAY, gateway.AsSlice()))
 	r.AddData(nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(index))))
 	if metric > 0 {

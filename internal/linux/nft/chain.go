@@ -33,7 +33,9 @@ func chains(t *nftables.Table, s sets) []chain {
 			// route_localnet is on for published ports of 127.0.0.1.
 			rule(fromBridge(s.bridges), loopback(true), drop()),
 		}),
-		base(t, "publish", nat, nftables.ChainHookPrerouting, -100, publish),
+		base(t, "publish", nat, nftables.ChainHookPrerouting, -100, append([][]expr.Any{
+			rule(toMetadata(), portTo(unix.IPPROTO_TCP, 80), redirectByBridge(s.metadata)),
+		}, publish...)),
 		base(t, "publish-own", nat, nftables.ChainHookOutput, -100, publishOwn),
 		base(t, "wall", filter, nftables.ChainHookForward, 0, [][]expr.Any{
 			rule(state(established), accept()),
@@ -49,6 +51,7 @@ func chains(t *nftables.Table, s sets) []chain {
 			rule(state(established), accept()),
 			// A service of an internal network is for that network.
 			rule(frontOf(s.fronts), accept()),
+			rule(fromBridge(s.internal), doorOf(s.doors), accept()),
 			rule(notFrom("lo\x00"), to(s.inward), drop()),
 			rule(fromBridge(s.internal), portTo(unix.IPPROTO_UDP, 53), accept()),
 			rule(fromBridge(s.internal), portTo(unix.IPPROTO_TCP, 53), accept()),

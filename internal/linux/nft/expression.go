@@ -168,6 +168,36 @@ func redirect(v6, exact bool, m *nftables.Set) match {
 	)
 }
 
+// toMetadata matches the address of the metadata service.
+func toMetadata() match {
+	return append(family(false),
+		&expr.Payload{DestRegister: reg, Base: expr.PayloadBaseNetworkHeader, Offset: 16, Len: 4},
+		equal(169, 254, 169, 254),
+	)
+}
+
+// redirectByBridge translates the destination to what a map has for the
+// incoming interface. A packet from another one passes on.
+func redirectByBridge(m *nftables.Set) match {
+	return match{
+		&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: reg},
+		&expr.Lookup{SourceRegister: reg, DestRegister: reg32(0), IsDestRegSet: true, SetName: m.Name, SetID: m.ID},
+		&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: reg32(0), RegProtoMin: reg32(1)},
+	}
+}
+
+// doorOf looks the incoming interface, the destination address and the TCP
+// port up in a set.
+func doorOf(s *nftables.Set) match {
+	return append(family(false),
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: reg}, equal(unix.IPPROTO_TCP),
+		&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: reg},
+		&expr.Payload{DestRegister: reg32(4), Base: expr.PayloadBaseNetworkHeader, Offset: 16, Len: 4},
+		&expr.Payload{DestRegister: reg32(5), Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+		&expr.Lookup{SourceRegister: reg, SetName: s.Name, SetID: s.ID},
+	)
+}
+
 func masquerade() match { return match{&expr.Masq{}} }
 func accept() match     { return match{&expr.Verdict{Kind: expr.VerdictAccept}} }
 func drop() match       { return match{&expr.Verdict{Kind: expr.VerdictDrop}} }

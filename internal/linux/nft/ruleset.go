@@ -11,6 +11,9 @@ type Network struct {
 	// Fronts are addresses of the node that serve an internal network and
 	// nobody else, IPv4.
 	Fronts []netip.Addr
+	// Metadata is where 169.254.169.254 leads the network's instances, an
+	// address of the node; invalid is nowhere.
+	Metadata netip.AddrPort
 }
 
 // Published sends a port of the node to an instance.

@@ -16,6 +16,8 @@ type sets struct {
 	inside   *nftables.Set // pairs of bridge names that may talk: each with itself
 	fronts   *nftables.Set // of internal networks: bridge name and address of the node
 	inward   *nftables.Set // the addresses alone
+	metadata *nftables.Set // bridge name → address, port of the metadata service
+	doors    *nftables.Set // the same as one key: what internal networks may ask
 	subnets  [2]*nftables.Set
 	ports    [2]*nftables.Set // protocol, port → address, port
 	exact    [2]*nftables.Set // address, protocol, port → address, port
@@ -31,7 +33,10 @@ func newSets(t *nftables.Table) sets {
 		inside:   name("inside", nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeIFName)),
 		fronts:   name("fronts", nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeIPAddr)),
 		inward:   name("inward", nftables.TypeIPAddr),
+		metadata: name("metadata", nftables.TypeIFName),
+		doors:    name("doors", nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeIPAddr, nftables.TypeInetService)),
 	}
+	s.metadata.IsMap, s.metadata.DataType = true, nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeInetService)
 	for i, suffix := range []string{"4", "6"} {
 		addr := nftables.TypeIPAddr
 		if i == 1 {
@@ -51,7 +56,7 @@ func newSets(t *nftables.Table) sets {
 
 // all lists the sets in a fixed order.
 func (s sets) all() []*nftables.Set {
-	return []*nftables.Set{s.bridges, s.internal, s.inside, s.fronts, s.inward,
+	return []*nftables.Set{s.bridges, s.internal, s.inside, s.fronts, s.inward, s.metadata, s.doors,
 		s.subnets[0], s.subnets[1], s.ports[0], s.ports[1], s.exact[0], s.exact[1]}
 }
 
@@ -71,6 +76,11 @@ func (s sets) elements(networks []Network, published iter.Seq[Published]) map[*n
 		for _, a := range n.Fronts {
 			add(s.fronts, nftables.SetElement{Key: append(ifname(n.Bridge), a.AsSlice()...)})
 			add(s.inward, nftables.SetElement{Key: a.AsSlice()})
+		}
+		if m := n.Metadata; m.IsValid() {
+			at := append(m.Addr().AsSlice(), word(binaryutil.BigEndian.PutUint16(m.Port()))...)
+			add(s.metadata, nftables.SetElement{Key: name, Val: at})
+			add(s.doors, nftables.SetElement{Key: append(ifname(n.Bridge), at...)})
 		}
 		for _, p := range n.Subnets {
 			add(s.subnets[version(p.Addr())], interval(p)...)
