@@ -86,6 +86,13 @@ func (c *Client) UndoGroup(ctx context.Context, id string, revision int) (Group,
 	return g, c.call(ctx, "POST", "/groups/"+esc(id)+"/undo", nil, map[string]int{"revision": revision}, &g)
 }
 
+// GroupForecast returns the past load of a group that predicts, and what is
+// expected of it.
+func (c *Client) GroupForecast(ctx context.Context, id string) (GroupForecast, error) {
+	var f GroupForecast
+	return f, c.call(ctx, "GET", "/groups/"+esc(id)+"/forecast", nil, nil, &f)
+}
+
 // WaitGroup blocks until a group is steady or removed, or a job's newest run
 // finished; or until it does not get on (failing, paused). It returns the group
 // as it then is.

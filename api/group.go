@@ -95,4 +95,7 @@ const (
 type GroupHistory struct {
 	Time    time.Time `json:"time"`
 	Message string    `json:"message"`
+	// Inputs are what a decision about the number was made from: metrics of
+	// the newest sample, "ready", "warming", "min", "max", "forecast".
+	Inputs map[string]float64 `json:"inputs,omitempty"`
 }

@@ -3,7 +3,10 @@ package test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/virga-cloud/virga/api"
@@ -287,9 +290,47 @@ func TestGroupFollowsItsLoad(t *testing.T) {
 		g := d.group(t, "work")
 		return g.Spec.Desired == 2 && g.Status.Ready == 2, fmt.Sprintf("%+v", g)
 	})
-	contains(t, d.Must(t, "group", "history", "work"), "1 → 2 because cpu ")
+	contains(t, d.Must(t, "group", "history", "work"), "1 → 2 because CPU ")
 	d.Must(t, "group", "scale", "work", "1", "--manual", "--wait")
 	d.Must(t, "group", "rm", "work")
+}
+
+// Steps follow a number in an answer of JSON, the bounds a schedule, and the
+// history has what each decision was made from. A group that predicts says that
+// it does not know enough yet.
+func TestGroupStepsFollowAQueue(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	d.noGroup(t, "work")
+	var length atomic.Int64
+	queue := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"queues":{"mail":{"ready":%d}}}`, length.Load())
+	}))
+	defer queue.Close()
+	d.Must(t, "group", "create", "work", "--image", image, "--stop-timeout", "0", "--wait", "--", "sleep", "1000")
+	d.Refused(t, "group", "scale", "work", "--max", "3", "--step", "queue:10")
+	d.Refused(t, "group", "scale", "work", "--max", "3", "--warm-up", "1s")
+	d.Must(t, "group", "scale", "work", "--min", "1", "--max", "3", "--step", "queue:10=+1,100=+5", "--step", "queue:<5=-1", "--window", "1s", "--warm-up", "1s",
+		"--out-cooldown", "1s", "--in-cooldown", "2s", "--stabilization", "2s", "--queue-url", queue.URL, "--queue-pointer", "/queues/mail/ready")
+	number := func(want int) {
+		t.Helper()
+		eventually(t, fmt.Sprintf("%d instances", want), func() (bool, string) {
+			g := d.group(t, "work")
+			return g.Spec.Desired == want && g.Status.Ready == want, fmt.Sprintf("%d, %+v", g.Spec.Desired, g.Status)
+		})
+	}
+	length.Store(50)
+	number(3)
+	contains(t, d.Must(t, "group", "history", "work"), "1 → 2 because queue per instance 50 ≥ 10 for 1 s")
+	length.Store(0)
+	number(1)
+	for _, h := range d.group(t, "work").Status.History {
+		if in := h.Inputs; strings.Contains(h.Message, "because queue") && (in["max"] != 3 || in["ready"] == 0) {
+			t.Errorf("%s was decided from %v", h.Message, in)
+		}
+	}
+	d.Must(t, "group", "scale", "work", "--max", "3", "--cpu", "70", "--predict", "forecast")
+	contains(t, d.CLI("group", "forecast", "work").Stderr, "nothing can be forecast")
 }
 
 // A group that is scaled to nothing comes back when a request waits for it.

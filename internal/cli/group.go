@@ -22,7 +22,7 @@ func groupCommand(a *App) *cobra.Command {
 	cmd.AddCommand(groupCreateCommand(a), groupListCommand(a),
 		inspectOf(a, "group", "  virga group inspect web\n  virga group inspect --format '{{.Status.Ready}} of {{.Spec.Desired}}' web", a.completeGroups(),
 			func(cmd *cobra.Command, n string) (api.Group, error) { return a.api().Group(cmd.Context(), n) }),
-		groupUpdateCommand(a), groupScaleCommand(a), groupRolloutCommand(a), groupProtectCommand(a), groupRemoveCommand(a, "rm [flags] GROUP...", "Remove groups with their instances", "  virga group rm web\n  virga group rm -v db"), groupHistoryCommand(a))
+		groupUpdateCommand(a), groupScaleCommand(a), groupRolloutCommand(a), groupProtectCommand(a), groupRemoveCommand(a, "rm [flags] GROUP...", "Remove groups with their instances", "  virga group rm web\n  virga group rm -v db"), groupHistoryCommand(a), groupForecastCommand(a))
 	return cmd
 }
 

@@ -93,6 +93,7 @@ func groupHistoryCommand(a *App) *cobra.Command {
 				columns: []column[api.GroupHistory]{
 					{"Time", "TIME", func(h api.GroupHistory) string { return h.Time.Local().Format(time.DateTime) }},
 					{"Message", "WHAT AND WHY", func(h api.GroupHistory) string { return h.Message }},
+					{"Inputs", "FROM", inputs},
 				},
 				rows: g.Status.History, objects: g.Status.History,
 				quiet:  func(h api.GroupHistory) string { return h.Message },

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +17,10 @@ type scaleFlags struct {
 	min, max                              int
 	cpu, memory, requests, latency, queue float64
 	network, queueURL, queueQuery         string
-	schedules                             []string
+	queuePointer, predict                 string
+	schedules, steps                      []string
+	outLimit, inLimit                     int
+	ahead                                 time.Duration
 	window, warmUp, out, in, hold         time.Duration
 	noScaleIn, manual                     bool
 }
@@ -32,7 +36,13 @@ func (s *scaleFlags) register(f *pflag.FlagSet) {
 	f.Float64Var(&s.queue, "queue", 0, "keep the queue's length per instance at this `number`")
 	f.StringVar(&s.queueURL, "queue-url", "", "`address` that answers with the queue's length, or of Prometheus")
 	f.StringVar(&s.queueQuery, "queue-query", "", "`PromQL` of the queue's length")
-	listVar(f, &s.schedules, "schedule", "", "set bounds from a moment on (`CRON=MIN:MAX`), such as '0 8 * * mon-fri=4:20'")
+	f.StringVar(&s.queuePointer, "queue-pointer", "", "JSON `pointer` of the number in the answer, such as /messages/ready")
+	listVar(f, &s.steps, "step", "", "change the number by how far a metric is (`METRIC:VALUE=CHANGE,…`), such as cpu:70=+1,90=+50% or 'cpu:<30=-1'")
+	listVar(f, &s.schedules, "schedule", "", "set bounds from a moment on (`CRON=MIN:MAX[:DESIRED]`), such as '0 8 * * mon-fri=4:20'")
+	f.StringVar(&s.predict, "predict", "", "grow before a load that comes each day or week (`MODE`: scale, forecast)")
+	f.DurationVar(&s.ahead, "predict-ahead", 0, "how `long` before a load its instances are to be there (default 5m)")
+	f.IntVar(&s.outLimit, "out-limit", 0, "most `instances` that one decision adds; 0 is no limit")
+	f.IntVar(&s.inLimit, "in-limit", 0, "most `instances` that one decision takes away; 0 is no limit")
 	f.DurationVar(&s.window, "window", 0, "how `long` a load must last to be believed (default 3s)")
 	f.DurationVar(&s.warmUp, "warm-up", 0, "how `long` a new instance is not measured (default 10s)")
 	f.DurationVar(&s.out, "out-cooldown", 0, "least `time` between two growths (default 3s)")
@@ -49,7 +59,9 @@ func groupScaleCommand(a *App) *cobra.Command {
 		Use:   "scale [flags] GROUP [NUMBER]",
 		Short: "Set how many instances a group has, or let the load decide",
 		Example: "  virga group scale web 5\n  virga group scale web --min 1 --max 10 --cpu 70\n" +
-			"  virga group scale work --max 20 --queue 100 --queue-url http://127.0.0.1:9000/length\n  virga group scale web --manual",
+			"  virga group scale work --max 20 --queue 100 --queue-url http://127.0.0.1:9000/length\n" +
+			"  virga group scale web --max 20 --step cpu:70=+1,90=+50% --step 'cpu:<30=-1'\n" +
+			"  virga group scale web --max 20 --cpu 70 --predict scale\n  virga group scale web --manual",
 		Args:              arguments(1, 2),
 		ValidArgsFunction: a.completeGroups(),
 	}
@@ -97,7 +109,7 @@ func (s *scaleFlags) request(f *pflag.FlagSet) (api.ScaleRequest, error) {
 	}
 	c := api.Scaling{
 		WarmUp: api.Duration(s.warmUp), OutCooldown: api.Duration(s.out), InCooldown: api.Duration(s.in),
-		Stabilization: api.Duration(s.hold), DisableScaleIn: s.noScaleIn,
+		Stabilization: api.Duration(s.hold), DisableScaleIn: s.noScaleIn, OutLimit: s.outLimit, InLimit: s.inLimit,
 	}
 	target := func(flag string, m api.ScalingMetric, v float64) {
 		if f.Changed(flag) {
@@ -115,7 +127,7 @@ func (s *scaleFlags) request(f *pflag.FlagSet) (api.ScaleRequest, error) {
 	target("latency", api.MetricLatency, s.latency)
 	target("queue", api.MetricQueue, s.queue)
 	if s.queueURL != "" {
-		c.Queue = &api.QueueSource{URL: s.queueURL, Query: s.queueQuery}
+		c.Queue = &api.QueueSource{URL: s.queueURL, Query: s.queueQuery, Pointer: s.queuePointer}
 	}
 	for _, text := range s.schedules {
 		p, err := parseSchedule(text)
@@ -124,33 +136,113 @@ func (s *scaleFlags) request(f *pflag.FlagSet) (api.ScaleRequest, error) {
 		}
 		c.Schedules = append(c.Schedules, p)
 	}
-	if len(c.Targets)+len(c.Schedules) > 0 {
+	for _, text := range s.steps {
+		p, err := parseStep(text)
+		if err != nil {
+			return r, err
+		}
+		p.Window = api.Duration(s.window)
+		c.Steps = append(c.Steps, p)
+	}
+	if s.predict != "" {
+		c.Predictive = &api.PredictivePolicy{Mode: s.predict, Ahead: api.Duration(s.ahead)}
+	}
+	policies := len(c.Targets) + len(c.Schedules) + len(c.Steps)
+	if policies == 0 {
+		for _, name := range []string{"warm-up", "out-cooldown", "in-cooldown", "stabilization", "no-scale-in", "out-limit", "in-limit", "predict", "window", "queue-url"} {
+			if f.Changed(name) {
+				return r, api.Invalid("spec.scaling", "--%s is of a policy, and none is given", name).WithHint("name a target or a step too, such as --cpu 70")
+			}
+		}
+	}
+	if policies > 0 {
 		r.Scaling = &c
 	}
 	return r, nil
 }
 
-// parseSchedule reads CRON=MIN:MAX; either number may be left out.
+// parseSchedule reads CRON=MIN:MAX[:DESIRED]; each number may be left out.
 func parseSchedule(text string) (api.SchedulePolicy, error) {
-	bad := api.Invalid("spec.scaling.schedules", "schedule %q: want CRON=MIN:MAX", text).WithHint("such as '0 8 * * mon-fri=4:20'")
+	bad := api.Invalid("spec.scaling.schedules", "schedule %q: want CRON=MIN:MAX[:DESIRED]", text).WithHint("such as '0 8 * * mon-fri=4:20'")
 	cron, bounds, ok := strings.Cut(text, "=")
-	low, high, both := strings.Cut(bounds, ":")
 	p := api.SchedulePolicy{Cron: cron}
-	if !ok || !both {
+	numbers := strings.Split(bounds, ":")
+	if !ok || len(numbers) < 2 || len(numbers) > 3 {
 		return p, bad
 	}
-	for _, b := range []struct {
-		text string
-		to   **int
-	}{{low, &p.Min}, {high, &p.Max}} {
-		if b.text == "" {
+	for i, to := range []**int{&p.Min, &p.Max, &p.Desired}[:len(numbers)] {
+		if numbers[i] == "" {
 			continue
 		}
-		n, err := strconv.Atoi(b.text)
+		n, err := strconv.Atoi(numbers[i])
 		if err != nil {
 			return p, bad
 		}
-		*b.to = &n
+		*to = &n
 	}
 	return p, nil
+}
+
+// parseStep reads METRIC:VALUE=CHANGE,…: from each value on, or with < below
+// it, until the next one, the change applies: +2, -1, +50%, or 5 for exactly
+// five.
+func parseStep(text string) (p api.StepPolicy, err error) {
+	bad := func(why string) error {
+		return api.Invalid("spec.scaling.steps", "step %q: %s", text, why).WithHint("such as cpu:70=+1,90=+50%% or 'cpu:<30=-1'")
+	}
+	metric, list, ok := strings.Cut(text, ":")
+	if !ok {
+		return p, bad("want METRIC:VALUE=CHANGE,…")
+	}
+	p.Metric = api.ScalingMetric(metric)
+	below := false
+	var values []float64
+	for i, one := range strings.Split(list, ",") {
+		value, change, ok := strings.Cut(one, "=")
+		if !ok {
+			return p, bad("want VALUE=CHANGE")
+		}
+		rest, less := strings.CutPrefix(value, "<")
+		if i > 0 && less != below {
+			return p, bad("values below and above a threshold are two policies")
+		}
+		below = less
+		v, err := strconv.ParseFloat(rest, 64)
+		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			return p, bad(fmt.Sprintf("%q is not a value", value))
+		}
+		if i > 0 && (below && v >= values[i-1] || !below && v <= values[i-1]) {
+			return p, bad("each value is further away than the one before")
+		}
+		s, ok := parseChange(change)
+		if !ok {
+			return p, bad(fmt.Sprintf("%q is not a change", change))
+		}
+		values, p.Steps = append(values, v), append(p.Steps, s)
+	}
+	p.Threshold = values[0]
+	for i := range p.Steps {
+		here := values[i] - p.Threshold
+		near, far := &p.Steps[i].From, &p.Steps[i].To
+		if below {
+			near, far = far, near
+		}
+		*near = &here
+		if i+1 < len(values) {
+			next := values[i+1] - p.Threshold
+			*far = &next
+		}
+	}
+	return p, nil
+}
+
+// parseChange reads +2, -1, +50% and 5.
+func parseChange(text string) (s api.Step, ok bool) {
+	number, percent := strings.CutSuffix(text, "%")
+	v, err := strconv.ParseFloat(number, 64)
+	signed := strings.HasPrefix(number, "+") || strings.HasPrefix(number, "-")
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) || !signed && percent || !percent && v != math.Trunc(v) {
+		return s, false
+	}
+	return api.Step{Change: v, Percent: percent, Exact: !signed}, true
 }

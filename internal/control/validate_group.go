@@ -1,9 +1,11 @@
 package control
 
 import (
+	"math"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/control/cron"
@@ -14,6 +16,8 @@ const (
 	MaxGroup = 10_000
 	// maxGroupName leaves room for what makes an instance's name of it.
 	maxGroupName = 48
+	// maxSteps bounds the steps of one policy, as EC2 does.
+	maxSteps = 20
 )
 
 // ValidateGroup checks everything about a group that can be known without the
@@ -170,8 +174,36 @@ func validateScaling(s *api.GroupSpec) error {
 		if len(p.Steps) == 0 {
 			return api.Invalid("spec.scaling.steps", "the step policy of %s has no steps", p.Metric)
 		}
+		if len(p.Steps) > maxSteps {
+			return api.Invalid("spec.scaling.steps", "the step policy of %s has %d steps, more than %d", p.Metric, len(p.Steps), maxSteps)
+		}
+		for _, s := range p.Steps {
+			if s.From != nil && s.To != nil && *s.From >= *s.To {
+				return api.Invalid("spec.scaling.steps", "a step of %s goes from %g to %g", p.Metric, *s.From, *s.To)
+			}
+			if s.Exact && (s.Percent || s.Change < 0) || math.IsNaN(s.Change) || math.Abs(s.Change) > MaxGroup {
+				return api.Invalid("spec.scaling.steps", "change %g of a step of %s is not a number of instances", s.Change, p.Metric)
+			}
+		}
 	}
-	for _, p := range c.Schedules {
+	if p := c.Predictive; p != nil {
+		counts := slices.ContainsFunc(c.Targets, func(t api.TargetPolicy) bool { return t.Metric != api.MetricLatency })
+		switch {
+		case !counts:
+			return api.Invalid("spec.scaling.predictive", "a prediction needs a target that says what one instance can do").WithHint("name one, such as --cpu 70")
+		case p.Mode != "" && p.Mode != "scale" && p.Mode != api.PredictForecast:
+			return api.Invalid("spec.scaling.predictive.mode", "unknown mode %q", p.Mode).WithHint("one of scale, forecast")
+		case p.Ahead < 0 || time.Duration(p.Ahead) > 12*time.Hour:
+			return api.Invalid("spec.scaling.predictive.ahead", "ahead %s is not between 0 and 12h", p.Ahead)
+		}
+	}
+	if c.OutLimit < 0 || c.InLimit < 0 {
+		return api.Invalid("spec.scaling.outLimit", "the limits of one decision are not negative")
+	}
+	for i, p := range c.Schedules {
+		if slices.ContainsFunc(c.Schedules[:i], func(o api.SchedulePolicy) bool { return o.Cron == p.Cron }) {
+			return api.Invalid("spec.scaling.schedules", "the schedule %q is there twice", p.Cron).WithHint("put what it sets into one")
+		}
 		if _, err := cron.Parse(p.Cron); err != nil {
 			return api.Invalid("spec.scaling.schedules", "%v", err)
 		}
@@ -185,6 +217,9 @@ func validateScaling(s *api.GroupSpec) error {
 		}
 	}
 	if c.Queue != nil {
+		if p := c.Queue.Pointer; p != "" && (p[0] != '/' || c.Queue.Query != "") {
+			return api.Invalid("spec.scaling.queue.pointer", "%q is not a JSON pointer, or a query is there too", p).WithHint("such as /queue/length")
+		}
 		if u, err := url.Parse(c.Queue.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 			return api.Invalid("spec.scaling.queue.url", "%q is not an HTTP address", c.Queue.URL)
 		}

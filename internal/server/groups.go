@@ -11,6 +11,7 @@ import (
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/control"
+	"github.com/virga-cloud/virga/internal/control/autoscale"
 	"github.com/virga-cloud/virga/internal/control/controller"
 	"github.com/virga-cloud/virga/internal/control/group"
 )
@@ -25,6 +26,7 @@ func (s *Server) groupRoutes() {
 	route(s, http.MethodPost, "/v1/groups/{id}/pause", "Make a group heal only", s.pauseGroup)
 	route(s, http.MethodPost, "/v1/groups/{id}/resume", "Let a paused group roll and scale again", s.resumeGroup)
 	route(s, http.MethodPost, "/v1/groups/{id}/undo", "Return to an earlier revision of a group", s.undoGroup)
+	route(s, http.MethodGet, "/v1/groups/{id}/forecast", "Show the past load of a group that predicts, and what is expected", s.forecastGroup)
 	route(s, http.MethodGet, "/v1/groups/{id}/wait", "Wait for a state of a group", s.waitGroup)
 }
 
@@ -46,6 +48,22 @@ func (s *Server) listGroups(_ context.Context, p *InProject) (*body[[]*api.Group
 func (s *Server) inspectGroup(_ context.Context, t *Target) (*body[*api.Group], error) {
 	g, err := s.group(*t)
 	return &body[*api.Group]{g}, err
+}
+
+func (s *Server) forecastGroup(_ context.Context, t *Target) (*body[api.GroupForecast], error) {
+	g, err := s.group(*t)
+	if err != nil {
+		return nil, err
+	}
+	if g.Spec.Scaling == nil || g.Spec.Scaling.Predictive == nil {
+		return nil, api.Errorf(api.CodeConflict, "group %s does not predict its load", g.Name).
+			WithHint("virga group scale %s --max N --cpu 70 --predict forecast", g.Name)
+	}
+	f := api.GroupForecast{Group: g.Name, Slot: api.Duration(autoscale.Slot), History: []api.LoadSlot{}, Forecast: []api.LoadSlot{}}
+	if l, err := s.Store.Loads.View(g.ID); err == nil {
+		f.History, f.Forecast = l.Slots(), l.Forecast(time.Now(), autoscale.Horizon)
+	}
+	return &body[api.GroupForecast]{f}, nil
 }
 
 type createGroup struct {

@@ -13,6 +13,9 @@ import (
 type Decision struct {
 	Desired, Min, Max int
 	Reason            string // "" when nothing changes
+	// Inputs are what the decision was made from: the metrics of the newest
+	// sample, the instances "ready" and "warming", the "min" and "max".
+	Inputs map[string]float64
 }
 
 const (
@@ -36,12 +39,6 @@ func orDefault(d api.Duration, otherwise time.Duration) time.Duration {
 	return time.Duration(d)
 }
 
-// wish is one policy's opinion.
-type wish struct {
-	want   int
-	reason string
-}
-
 // Decide takes one sample and returns the number that the group should have.
 // desired is the present one, and min and max its bounds.
 func Decide(s api.Scaling, desired, minimum, maximum int, sample Sample, m Memory) (Decision, Memory) {
@@ -55,26 +52,33 @@ func Decide(s api.Scaling, desired, minimum, maximum int, sample Sample, m Memor
 	if moved.max != nil {
 		maximum = *moved.max
 	}
-	decision := func(n int, reason string) Decision { return Decision{n, minimum, maximum, reason} }
+	decision := func(n int, reason string) Decision {
+		d := Decision{Desired: n, Min: minimum, Max: maximum, Reason: reason}
+		if reason != "" {
+			d.Inputs = sample.inputs(minimum, maximum)
+		}
+		return d
+	}
 	clamp := func(n int) int { return max(minimum, min(n, maximum)) }
-	if scheduled.want != desired {
-		return decision(clamp(scheduled.want), scheduled.reason), m
+	if c := clamp(scheduled.want); scheduled.moves && c != desired {
+		return decision(c, fmt.Sprintf("%d → %d because %s", desired, c, scheduled.reason)), m
 	}
 	if c := clamp(desired); c != desired {
 		return decision(c, fmt.Sprintf("%d → %d because the bounds are %d to %d", desired, c, minimum, maximum)), m
 	}
-
-	highest, ok := m.highest(s, desired, now)
+	highest, ok := m.highest(s, desired)
 	if !ok {
 		return decision(desired, ""), m
 	}
 	highest.want = clamp(highest.want)
 	m.wishes = append(m.wishes, recommendation{now, highest.want})
-
 	switch {
 	case highest.want > desired:
 		if now.Sub(m.lastOut) < orDefault(s.OutCooldown, defaultOutCooldown) {
 			return decision(desired, ""), m
+		}
+		if s.OutLimit > 0 {
+			highest.want = min(highest.want, desired+s.OutLimit)
 		}
 		m.lastOut = now
 	case highest.want < desired:
@@ -87,7 +91,13 @@ func Decide(s api.Scaling, desired, minimum, maximum int, sample Sample, m Memor
 		if s.DisableScaleIn || held >= desired || sample.Warming > 0 || !quiet || seen < stabilization*9/10 {
 			return decision(desired, ""), m
 		}
+		if held > highest.want {
+			highest.reason += fmt.Sprintf("; %d were needed within the last %s", held, spoken(stabilization))
+		}
 		highest.want = held
+		if s.InLimit > 0 {
+			highest.want = max(held, desired-s.InLimit)
+		}
 		m.lastIn = now
 	default:
 		return decision(desired, ""), m
@@ -96,103 +106,45 @@ func Decide(s api.Scaling, desired, minimum, maximum int, sample Sample, m Memor
 }
 
 // highest is the largest wish of all policies: any may grow the group, all
-// must agree to shrink it. A policy without measurements wishes for no change
-// and so prevents shrinking; without any there is no opinion.
-func (m Memory) highest(s api.Scaling, desired int, now time.Time) (wish, bool) {
-	best, any := wish{want: -1}, false
-	add := func(w wish, ok bool) {
-		if !ok {
+// must agree to shrink it. One whose metric is missing wishes for no change,
+// and so prevents shrinking. Without a wish there is no opinion.
+func (m Memory) highest(s api.Scaling, desired int) (wish, bool) {
+	best, some := wish{want: -1}, false
+	add := func(w wish, o opinion) {
+		switch o {
+		case none:
+			return
+		case unknown:
 			w = wish{want: desired}
+		case wishes:
+			some = true
 		}
-		any = any || ok
 		if w.want > best.want {
 			best = w
 		}
 	}
 	for _, t := range s.Targets {
-		add(m.target(t, desired, now))
+		add(m.target(t, desired))
 	}
 	for _, p := range s.Steps {
-		add(m.step(p, desired, now))
+		add(m.step(p, desired))
 	}
-	return best, any
+	if w, ok := m.newest().predicted(s); ok && w.want > best.want {
+		// It holds a number up, and never lets one down.
+		best, some = w, some || w.want > desired
+	}
+	return best, some
 }
 
-// target wishes for the number that would bring the metric to its target.
-func (m Memory) target(t api.TargetPolicy, desired int, now time.Time) (wish, bool) {
-	window := orDefault(t.Window, defaultWindow)
-	value, ok := m.average(t.Metric, now, window)
-	queue := t.Metric == api.MetricQueue // is there without any instance too
-	if len(m.samples) == 0 || !ok || t.Target <= 0 || desired == 0 && !queue {
-		return wish{}, false
+func (s Sample) inputs(minimum, maximum int) map[string]float64 {
+	in := map[string]float64{
+		"ready": float64(s.Ready), "warming": float64(s.Warming), "min": float64(minimum), "max": float64(maximum),
 	}
-	// What was measured is the load of those in service; those that warm up
-	// are capacity already.
-	ready := m.samples[len(m.samples)-1].Ready
-	if queue {
-		// The work is the same however many share it: its average counts, not
-		// that of the shares while their number changed.
-		ready = max(ready, 1)
-		total, _ := m.averageOf(now, window, func(s Sample) (float64, bool) {
-			v, ok := s.Metrics[t.Metric]
-			return v * float64(max(s.Ready, 1)), ok
-		})
-		value = total / float64(ready)
+	for k, v := range s.Metrics {
+		in[string(k)] = math.Round(v*100) / 100
 	}
-	if ready == 0 {
-		return wish{}, false
+	if s.Expected != nil {
+		in["forecast"] = math.Round(*s.Expected*100) / 100
 	}
-	ratio := value / t.Target
-	want := int(math.Ceil(float64(ready)*ratio - 1e-9))
-	switch {
-	case ratio > 1+tolerance:
-		want = max(want, desired) // never fewer while above the target
-		return wish{want, fmt.Sprintf("%s %s > %s for %s", t.Metric, show(t.Metric, value), show(t.Metric, t.Target), window)}, true
-	case ratio < 1-tolerance:
-		return wish{min(want, desired), fmt.Sprintf("%s %s < %s for %s", t.Metric, show(t.Metric, value), show(t.Metric, t.Target), window)}, true
-	}
-	return wish{want: desired}, true
-}
-
-// step wishes for the change of the step that the metric is in.
-func (m Memory) step(p api.StepPolicy, desired int, now time.Time) (wish, bool) {
-	window := orDefault(p.Window, defaultWindow)
-	value, ok := m.average(p.Metric, now, window)
-	if !ok {
-		return wish{}, false
-	}
-	beyond := value - p.Threshold
-	for _, s := range p.Steps {
-		if s.From != nil && beyond < *s.From || s.To != nil && beyond >= *s.To {
-			continue
-		}
-		change := s.Change
-		if s.Percent {
-			change = roundAway(s.Change / 100 * float64(desired))
-		}
-		return wish{max(desired+int(change), 0), fmt.Sprintf("%s %s is %s beyond %s for %s", p.Metric,
-			show(p.Metric, value), show(p.Metric, beyond), show(p.Metric, p.Threshold), window)}, true
-	}
-	return wish{want: desired}, true
-}
-
-// roundAway rounds a change as EC2 does: towards zero, but never to zero.
-func roundAway(c float64) float64 {
-	switch {
-	case c > 0 && c < 1:
-		return 1
-	case c < 0 && c > -1:
-		return -1
-	}
-	return math.Trunc(c)
-}
-
-func show(m api.ScalingMetric, v float64) string {
-	switch m {
-	case api.MetricCPU, api.MetricMemory:
-		return fmt.Sprintf("%.0f %%", v)
-	case api.MetricLatency:
-		return fmt.Sprintf("%.0f ms", v)
-	}
-	return fmt.Sprintf("%.4g", v)
+	return in
 }

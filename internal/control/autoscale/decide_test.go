@@ -20,6 +20,18 @@ type fleet struct {
 	born            []time.Time
 	log             []string
 	changes         []int // desired after each change
+	noise           float64
+	blind           bool // nothing can be measured
+	history         History
+}
+
+// setClock is what happens when someone sets the clock: what is there is as old
+// as before by the monotonic clock of the instances' node.
+func (f *fleet) setClock(by time.Duration) {
+	f.now = f.now.Add(by)
+	for i := range f.born {
+		f.born[i] = f.born[i].Add(by)
+	}
 }
 
 func newFleet(n int, s api.Scaling) *fleet {
@@ -47,6 +59,12 @@ func (f *fleet) second(load float64) {
 	s := Sample{Time: f.now, Ready: ready, Warming: f.desired - ready, Metrics: map[api.ScalingMetric]float64{
 		api.MetricCPU: math.Min(load/float64(serving), 100),
 	}}
+	if f.blind {
+		s.Metrics = nil
+	}
+	if p := f.scaling.Predictive; p != nil {
+		s.Expected = f.history.Expected(*p, f.now)
+	}
 	var d Decision
 	d, f.memory = Decide(f.scaling, f.desired, f.lo, f.hi, s, f.memory)
 	if d.Desired != f.desired {
@@ -96,7 +114,7 @@ func TestStepOfLoadIsAnsweredInSeconds(t *testing.T) {
 	if got := f.now.Sub(start); got > 3*time.Second {
 		t.Errorf("answered after %s, want 3s or less", got)
 	}
-	if !strings.Contains(f.log[0], "2 → 3 because cpu") {
+	if !strings.Contains(f.log[0], "2 → 3 because CPU") {
 		t.Errorf("reason %q", f.log[0])
 	}
 }

@@ -9,11 +9,17 @@ import (
 	"github.com/virga-cloud/virga/internal/control/cron"
 )
 
+// scheduled is the number that a schedule sets.
+type scheduled struct {
+	wish
+	moves bool
+}
+
 // schedule applies the schedules whose moment came since the last call. The
 // first call only notes the time: what was due before the group was watched is
 // not made up for.
-func (m Memory) schedule(policies []api.SchedulePolicy, desired int, now time.Time) (w wish, moved bounds, next Memory) {
-	w = wish{want: desired}
+func (m Memory) schedule(policies []api.SchedulePolicy, desired int, now time.Time) (w scheduled, moved bounds, next Memory) {
+	w.want = desired
 	if len(policies) == 0 {
 		m.fired = nil
 		return w, moved, m
@@ -28,7 +34,7 @@ func (m Memory) schedule(policies []api.SchedulePolicy, desired int, now time.Ti
 			continue // refused when the group was stored
 		}
 		last, known := fired[p.Cron]
-		if !known {
+		if !known || last.After(now) { // the clock was set back: no moment comes twice at once
 			fired[p.Cron] = now
 			continue
 		}
@@ -44,7 +50,7 @@ func (m Memory) schedule(policies []api.SchedulePolicy, desired int, now time.Ti
 			moved.max = p.Max
 		}
 		if p.Desired != nil {
-			w = wish{*p.Desired, fmt.Sprintf("%d → %d because of the schedule %q", desired, *p.Desired, p.Cron)}
+			w = scheduled{wish{*p.Desired, fmt.Sprintf("of the schedule %q", p.Cron)}, true}
 		}
 	}
 	m.fired = fired

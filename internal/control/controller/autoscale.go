@@ -17,8 +17,9 @@ const sampleEvery = time.Second
 
 // Autoscaler is the controller that makes the desired number of groups follow
 // their load. It measures only groups that have a scaling policy, and writes
-// nothing of them but their number, their bounds and a line of history. What
-// it has measured is forgotten when the daemon ends.
+// nothing of them but their number, their bounds and a line of history, and the
+// loads that predictions are made from. What else it has measured is forgotten
+// when the daemon ends.
 type Autoscaler struct {
 	Store *store.Store
 	Meter *Meter
@@ -27,7 +28,8 @@ type Autoscaler struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 
-	memories map[string]remembered // of each group, by id
+	memories map[string]remembered        // of each group, by id
+	loads    map[string]autoscale.History // of each group that predicts, by id
 }
 
 // remembered is what the controller knows of a group's past.
@@ -94,6 +96,15 @@ func (c *Autoscaler) Tick(ctx context.Context) {
 		wg.Go(func() { samples[i] = c.Meter.Sample(ctx, g) })
 	}
 	wg.Wait()
+	for i, g := range groups {
+		if g.Spec.Scaling.Predictive == nil {
+			continue
+		}
+		if err := c.remember(ctx, g, &samples[i]); err != nil && ctx.Err() == nil {
+			c.Log.Error("load of a group not remembered", "group", g.Name, "error", err)
+		}
+	}
+	c.forget(ctx)
 	known := map[string]remembered{}
 	for i, g := range groups {
 		sp := g.Spec
@@ -124,7 +135,7 @@ func (c *Autoscaler) apply(ctx context.Context, g *api.Group, d autoscale.Decisi
 		}
 		g.Spec.Desired, g.Spec.Min, g.Spec.Max = d.Desired, d.Min, d.Max
 		if d.Reason != "" {
-			group.Note(g, now, d.Reason)
+			group.Explain(g, now, d.Reason, d.Inputs)
 		}
 		return nil
 	})

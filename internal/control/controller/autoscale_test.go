@@ -60,7 +60,7 @@ func TestAutoscalerFollowsTheLoadAndSaysWhy(t *testing.T) {
 	}
 	said := false
 	for _, h := range l.group().Status.History {
-		said = said || strings.Contains(h.Message, "because cpu 95 % > 50 %")
+		said = said || strings.Contains(h.Message, "because CPU 95 % > 50 %")
 	}
 	if !said {
 		t.Errorf("the history does not say why: %+v", l.group().Status.History)
@@ -98,10 +98,10 @@ func TestQueueLength(t *testing.T) {
 	}))
 	defer s.Close()
 	for _, c := range []struct {
-		name, query, answer string
-		status              int
-		want                float64
-		bad                 bool
+		name, query, pointer, answer string
+		status                       int
+		want                         float64
+		bad                          bool
 	}{
 		{name: "number", answer: " 42.5\n", want: 42.5},
 		{name: "words", answer: "many", bad: true},
@@ -110,6 +110,11 @@ func TestQueueLength(t *testing.T) {
 		{name: "error", answer: "1", status: 500, bad: true},
 		{name: "vector", query: "sum(x)", answer: `{"status":"success","data":{"resultType":"vector","result":[{"value":[1,"3"]},{"value":[1,"4"]}]}}`, want: 7},
 		{name: "empty vector", query: "x", answer: `{"status":"success","data":{"resultType":"vector","result":[]}}`},
+		{name: "JSON", pointer: "/queues/0/ready~1now", answer: `{"queues":[{"ready/now":12}]}`, want: 12},
+		{name: "JSON in quotes", pointer: "/n", answer: `{"n":"3"}`, want: 3},
+		{name: "JSON without it", pointer: "/n/m", answer: `{"n":"3"}`, bad: true},
+		{name: "JSON beyond a list", pointer: "/1", answer: `[1]`, bad: true},
+		{name: "JSON of another type", pointer: "/n", answer: `{"n":true}`, bad: true},
 		{name: "scalar", query: "x", answer: `{"status":"success","data":{"resultType":"scalar","result":[1,"9"]}}`, want: 9},
 		{name: "matrix", query: "x", answer: `{"status":"success","data":{"resultType":"matrix","result":[]}}`, bad: true},
 		{name: "failed query", query: "x", answer: `{"status":"error","error":"parse error"}`, bad: true},
@@ -119,7 +124,7 @@ func TestQueueLength(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			answer, status = c.answer, max(c.status, 200)
 			var q queues
-			got, err := q.length(t.Context(), api.QueueSource{URL: s.URL, Query: c.query})
+			got, err := q.length(t.Context(), api.QueueSource{URL: s.URL, Query: c.query, Pointer: c.pointer})
 			if (err != nil) != c.bad || got != c.want {
 				t.Errorf("%v, %v", got, err)
 			}
@@ -135,6 +140,39 @@ func FuzzPromSum(f *testing.F) {
 			t.Errorf("%v", v)
 		}
 	})
+}
+
+func FuzzJSONNumber(f *testing.F) {
+	f.Add([]byte(`{"a":[1,{"b":2}]}`), "/a/1/b")
+	f.Add([]byte(`"7"`), "")
+	f.Fuzz(func(t *testing.T, b []byte, pointer string) {
+		if v, err := jsonNumber(b, pointer); err == nil && !(v >= 0) {
+			t.Errorf("%v", v)
+		}
+	})
+}
+
+// What a group needed is remembered over a restart, and forgotten with the
+// group.
+func TestLoadsAreRemembered(t *testing.T) {
+	l := newLoadedGroup(t, api.GroupSpec{Desired: 2, Min: 1, Max: 8, Template: api.InstanceSpec{Resources: api.Resources{CPUs: 1}},
+		Scaling: &api.Scaling{Targets: []api.TargetPolicy{{Metric: api.MetricCPU, Target: 50}}, WarmUp: api.Duration(time.Second), Predictive: &api.PredictivePolicy{}}})
+	l.load = 1
+	l.seconds(16 * 60)
+	stored, err := l.store.Loads.View(l.id)
+	if err != nil || len(stored.Loads) != 1 || stored.Loads[0] < 1.9 || stored.Loads[0] > 2.1 {
+		t.Fatalf("stored %+v, %v, want one slot of two instances", stored, err)
+	}
+	l.scaler.loads = nil // a new process
+	l.seconds(1)
+	if h := l.scaler.loads[l.id]; len(h.Loads) != 1 {
+		t.Errorf("after a restart: %+v", h)
+	}
+	l.change(func(g *api.Group) { g.Spec.Scaling.Predictive = nil })
+	l.seconds(1)
+	if _, err := l.store.Loads.View(l.id); err == nil {
+		t.Error("the load of a group that no longer predicts is kept")
+	}
 }
 
 // The loop measures nothing before a group scales.

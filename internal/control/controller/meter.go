@@ -49,7 +49,9 @@ func (m *Meter) Sample(ctx context.Context, g *api.Group) autoscale.Sample {
 			continue
 		}
 		unwell := in.Status.Health != nil && in.Status.Health.State != api.HealthHealthy
-		if unwell || now.Sub(in.Status.Started) < warmUp {
+		// One that started after now did so before the clock was set back.
+		age := now.Sub(in.Status.Started)
+		if unwell || age >= 0 && age < warmUp {
 			s.Warming++
 			m.use(ctx, in) // so that the next reading has one before it
 			continue

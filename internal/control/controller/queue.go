@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -52,7 +53,43 @@ func (q *queues) length(ctx context.Context, src api.QueueSource) (float64, erro
 	if src.Query != "" {
 		return promSum(b)
 	}
+	if src.Pointer != "" {
+		return jsonNumber(b, src.Pointer)
+	}
 	return number(string(b))
+}
+
+// jsonNumber is the length that a JSON pointer (RFC 6901) finds, a number or
+// one in quotes.
+func jsonNumber(b []byte, pointer string) (float64, error) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return 0, fmt.Errorf("decode the answer: %w", err)
+	}
+	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
+		token = strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
+		switch in := v.(type) {
+		case map[string]any:
+			v = in[token]
+		case []any:
+			i, err := strconv.Atoi(token)
+			if err != nil || i < 0 || i >= len(in) {
+				return 0, fmt.Errorf("the answer has nothing at %s", pointer)
+			}
+			v = in[i]
+		default:
+			return 0, fmt.Errorf("the answer has nothing at %s", pointer)
+		}
+	}
+	switch n := v.(type) {
+	case json.Number:
+		return number(n.String())
+	case string:
+		return number(n)
+	}
+	return 0, fmt.Errorf("the answer has no number at %s", pointer)
 }
 
 // number reads a length.

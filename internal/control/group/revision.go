@@ -60,8 +60,11 @@ func Return(g *api.Group, number int, now time.Time) (int, error) {
 }
 
 // Note adds a decision to the group's history.
-func Note(g *api.Group, now time.Time, message string) {
-	h := append(g.Status.History, api.GroupHistory{Time: now, Message: message})
+func Note(g *api.Group, now time.Time, message string) { Explain(g, now, message, nil) }
+
+// Explain adds a decision with what it was made from.
+func Explain(g *api.Group, now time.Time, message string, inputs map[string]float64) {
+	h := append(g.Status.History, api.GroupHistory{Time: now, Message: message, Inputs: inputs})
 	g.Status.History = slices.Delete(h, 0, max(0, len(h)-keptHistory))
 }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control/autoscale"
 )
 
 // Store is the set of tables over one backend.
@@ -17,6 +18,7 @@ type Store struct {
 	Services  *Table[api.Service]
 	Types     *Table[Type]
 	Tokens    *Table[Token]
+	Loads     *Table[Load]
 
 	backend backend
 }
@@ -33,6 +35,13 @@ type Type struct {
 type Token struct {
 	api.Meta
 	Digest string `json:"digest"` // SHA-256 in hex
+}
+
+// Load is the load of a group in the past. Its Meta has the group's id, name
+// and project.
+type Load struct {
+	api.Meta
+	autoscale.History
 }
 
 // table is what a store does with each table.
@@ -61,6 +70,7 @@ func open(ctx context.Context, b backend, log *slog.Logger) (*Store, error) {
 		Services:  newTable(b, log, "services", func(o *api.Service) *api.Meta { return &o.Meta }),
 		Types:     newTable(b, log, "types", func(o *Type) *api.Meta { return &o.Meta }),
 		Tokens:    newTable(b, log, "tokens", func(o *Token) *api.Meta { return &o.Meta }),
+		Loads:     newTable(b, log, "loads", func(o *Load) *api.Meta { return &o.Meta }),
 		backend:   b,
 	}
 	for _, t := range s.tables() {
@@ -72,7 +82,7 @@ func open(ctx context.Context, b backend, log *slog.Logger) (*Store, error) {
 }
 
 func (s *Store) tables() []table {
-	return []table{s.Instances, s.Volumes, s.Networks, s.Rules, s.Groups, s.Services, s.Types, s.Tokens}
+	return []table{s.Instances, s.Volumes, s.Networks, s.Rules, s.Groups, s.Services, s.Types, s.Tokens, s.Loads}
 }
 
 // Close makes the last writes durable and releases the backend.
