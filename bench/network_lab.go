@@ -13,16 +13,19 @@ import (
 	"github.com/virga-cloud/virga/internal/linux/namespace"
 )
 
-// lab is a network made by hand, in namespaces of its own: two ends on a
-// bridge, as bare as it can be. It is what the kernel gives.
+// lab is a network made by hand: two ends on a bridge, as bare as it can be. It
+// is what the kernel gives. The bridge is in a namespace of its own, the ends
+// are in those of instances without a network, so that whoever sends there is
+// confined as all instances are and just the network differs.
 type lab struct {
 	node, a, b            *os.File
 	gateway, addrA, addrB netip.Addr
 }
 
-// newLab makes the namespaces and links; they go with close.
-func newLab() (_ *lab, err error) {
+// newLab joins two namespaces by a bridge in a third one, which goes with close.
+func newLab(a, b *os.File) (_ *lab, err error) {
 	l := &lab{
+		a: a, b: b,
 		gateway: netip.MustParseAddr("192.0.2.1"), addrA: netip.MustParseAddr("192.0.2.2"), addrB: netip.MustParseAddr("192.0.2.3"),
 	}
 	defer func() {
@@ -30,10 +33,8 @@ func newLab() (_ *lab, err error) {
 			l.close()
 		}
 	}()
-	for _, ns := range []**os.File{&l.node, &l.a, &l.b} {
-		if *ns, err = namespace.NewNet(); err != nil {
-			return nil, err
-		}
+	if l.node, err = namespace.NewNet(); err != nil {
+		return nil, err
 	}
 	c, err := link.Open(l.node)
 	if err != nil {

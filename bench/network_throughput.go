@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -46,16 +47,21 @@ func turns(ctx context.Context, flows ...flow) ([]samples, error) {
 // networkThroughput sends from instance to instance and from instance to node,
 // in turns with the same through a bridge made by hand and through Docker's.
 func networkThroughput(ctx context.Context, e *env) error {
-	l, err := newLab()
+	own, err := e.iperfPair(ctx, api.NetworkDefault)
+	if err != nil {
+		return err
+	}
+	defer own.close()
+	bare, err := e.iperfPair(ctx, api.NetworkNone)
+	if err != nil {
+		return err
+	}
+	defer bare.close()
+	l, err := bare.lab()
 	if err != nil {
 		return err
 	}
 	defer l.close()
-	pair, err := e.iperfPair(ctx)
-	if err != nil {
-		return err
-	}
-	defer pair.close()
 	gateway, err := e.gateway(ctx)
 	if err != nil {
 		return err
@@ -63,21 +69,32 @@ func networkThroughput(ctx context.Context, e *env) error {
 	for _, s := range []struct {
 		ns *os.File
 		at netip.Addr
-	}{{nil, gateway}, {l.node, l.gateway}, {l.b, l.addrB}} {
-		stop, err := iperfServer(ctx, s.ns, s.at)
+	}{{nil, gateway}, {l.node, l.gateway}} {
+		stop, err := iperfServer(s.ns, s.at)
 		if err != nil {
 			return err
 		}
 		defer stop()
+		if err := listening(ctx, s.ns, s.at); err != nil {
+			return err
+		}
 	}
-	across, err := turns(ctx, flow{"virga", pair.to(pair.address)}, flow{"by hand", iperfIn(l.a, l.addrB)})
+	for _, to := range []struct {
+		ns *os.File
+		at netip.Addr
+	}{{nil, own.address}, {l.node, l.addrB}} {
+		if err := listening(ctx, to.ns, to.at); err != nil {
+			return err
+		}
+	}
+	across, err := turns(ctx, flow{"virga", own.to(own.address)}, flow{"by hand", bare.to(l.addrB)})
 	if err != nil {
 		return err
 	}
 	if err := e.compare("network.across", "Gbit/s", across[0], goal{}, []measured{{"made by hand", across[1], ratioAtLeast(.95)}}); err != nil {
 		return err
 	}
-	node, err := turns(ctx, flow{"virga", pair.to(gateway)}, flow{"by hand", iperfIn(l.a, l.gateway)})
+	node, err := turns(ctx, flow{"virga", own.to(gateway)}, flow{"by hand", bare.to(l.gateway)})
 	if err != nil {
 		return err
 	}
@@ -87,41 +104,55 @@ func networkThroughput(ctx context.Context, e *env) error {
 // iperfPair is two instances: one serves, one sends.
 type iperfPair struct {
 	e              *env
-	server, client string
+	server, client api.Instance
 	address        netip.Addr // of the server
 }
 
-func (e *env) iperfPair(ctx context.Context) (*iperfPair, error) {
+func (e *env) iperfPair(ctx context.Context, network string) (*iperfPair, error) {
 	p := &iperfPair{e: e}
-	run := func(args ...string) (api.Instance, error) {
-		return e.client.Create(ctx, api.CreateRequest{Spec: api.InstanceSpec{Image: toolsImage, Command: args}}, true)
-	}
-	server, err := run("iperf3", "-s")
-	if err != nil {
-		return nil, err
-	}
-	p.server = server.ID
-	client, err := run("/bin/busybox", "sleep", "100000")
+	err := errors.Join(
+		e.start(ctx, &p.server, network, "iperf3", "-s"),
+		e.start(ctx, &p.client, network, "/bin/busybox", "sleep", "100000"))
 	if err != nil {
 		p.close()
 		return nil, err
 	}
-	p.client = client.ID
-	if server, err = e.client.Instance(ctx, server.ID); err == nil {
-		p.address = server.Status.Addresses[0].Address
-		err = listening(ctx, p.address)
-	}
-	if err != nil {
-		p.close()
-		return nil, err
+	if a := p.server.Status.Addresses; len(a) > 0 {
+		p.address = a[0].Address
 	}
 	return p, nil
 }
 
+// start runs a program in an instance with the tools.
+func (e *env) start(ctx context.Context, in *api.Instance, network string, args ...string) error {
+	made, err := e.client.Create(ctx, api.CreateRequest{Spec: api.InstanceSpec{
+		Image: toolsImage, Command: args, Networks: []api.Attachment{{Network: network}},
+	}}, true)
+	if err != nil {
+		return err
+	}
+	in.ID = made.ID // to be removed, whatever becomes of it
+	*in, err = e.client.Instance(ctx, made.ID)
+	return err
+}
+
+// lab joins the instances, which have no network, by one that is made by hand.
+func (p *iperfPair) lab() (*lab, error) {
+	a, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", p.client.Status.PID))
+	if err != nil {
+		return nil, err
+	}
+	b, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", p.server.Status.PID))
+	if err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return newLab(a, b)
+}
+
 func (p *iperfPair) close() {
-	for _, id := range []string{p.server, p.client} {
-		if id != "" {
-			p.e.removed(id)
+	for _, in := range []api.Instance{p.server, p.client} {
+		if in.ID != "" {
+			p.e.removed(in.ID)
 		}
 	}
 }
@@ -129,15 +160,8 @@ func (p *iperfPair) close() {
 // to sends from the client instance to an address.
 func (p *iperfPair) to(at netip.Addr) func(context.Context) (float64, error) {
 	return func(ctx context.Context) (float64, error) {
-		args := append([]string{"--socket", p.e.socket, "exec", p.client, "iperf3"}, iperfArgs(at, iperfPort)...)
-		return iperf(nil, exec.CommandContext(ctx, p.e.binary, args...))
-	}
-}
-
-// iperfIn sends from a network namespace.
-func iperfIn(ns *os.File, at netip.Addr) func(context.Context) (float64, error) {
-	return func(ctx context.Context) (float64, error) {
-		return iperf(ns, exec.CommandContext(ctx, "iperf3", iperfArgs(at, iperfPort)...))
+		args := append([]string{"--socket", p.e.socket, "exec", p.client.ID, "iperf3"}, iperfArgs(at, iperfPort)...)
+		return iperf(exec.CommandContext(ctx, p.e.binary, args...))
 	}
 }
 
@@ -145,14 +169,11 @@ func iperfArgs(at netip.Addr, port int) []string {
 	return []string{"-J", "-t", strconv.Itoa(throughputLength), "-c", at.String(), "-p", strconv.Itoa(port)}
 }
 
-// iperf runs a client of iperf3 in a namespace and reads what arrived, in Gbit/s.
-func iperf(ns *os.File, cmd *exec.Cmd) (float64, error) {
+// iperf runs a client of iperf3 and reads what arrived, in Gbit/s.
+func iperf(cmd *exec.Cmd) (float64, error) {
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := startIn(ns, cmd); err != nil {
-		return 0, err
-	}
-	failed := cmd.Wait()
+	failed := cmd.Run()
 	var report struct {
 		Error string
 		End   struct {
@@ -168,13 +189,9 @@ func iperf(ns *os.File, cmd *exec.Cmd) (float64, error) {
 }
 
 // iperfServer serves in a namespace until stop is called.
-func iperfServer(ctx context.Context, ns *os.File, at netip.Addr) (stop func(), err error) {
+func iperfServer(ns *os.File, at netip.Addr) (stop func(), err error) {
 	cmd := exec.Command("iperf3", "-s", "-B", at.String(), "-p", strconv.Itoa(iperfPort))
 	if err := startIn(ns, cmd); err != nil {
-		return nil, err
-	}
-	if err := listeningIn(ctx, ns, at); err != nil {
-		end(cmd)
 		return nil, err
 	}
 	return func() { end(cmd) }, nil
@@ -186,10 +203,8 @@ func (e *env) gateway(ctx context.Context) (netip.Addr, error) {
 	return n.Spec.Gateway, err
 }
 
-func listening(ctx context.Context, at netip.Addr) error { return listeningIn(ctx, nil, at) }
-
-// listeningIn waits until somebody accepts connections at an address.
-func listeningIn(ctx context.Context, ns *os.File, at netip.Addr) error {
+// listening waits until somebody accepts connections at an address.
+func listening(ctx context.Context, ns *os.File, at netip.Addr) error {
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		err := tryConnect(ns, netip.AddrPortFrom(at, iperfPort))
 		if err == nil || time.Now().After(deadline) || ctx.Err() != nil {
