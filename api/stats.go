@@ -60,6 +60,8 @@ type NetStats struct {
 	TxPackets int64 `json:"txPackets"`
 	RxDropped int64 `json:"rxDropped"`
 	TxDropped int64 `json:"txDropped"`
+	// Spoofed packets pretended to be somebody else's and were dropped.
+	Spoofed int64 `json:"spoofed"`
 }
 
 // Process is one process of an instance.

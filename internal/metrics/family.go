@@ -69,6 +69,7 @@ func readings() []reading {
 		read("network_receive_packets_total", "Packets received", counter, func(s api.Stats) float64 { return float64(s.Network.RxPackets) }),
 		read("network_transmit_packets_total", "Packets sent", counter, func(s api.Stats) float64 { return float64(s.Network.TxPackets) }),
 		read("network_receive_dropped_total", "Received packets that were dropped", counter, func(s api.Stats) float64 { return float64(s.Network.RxDropped) }),
+		read("network_spoofed_total", "Sent packets that pretended to be somebody else's and were dropped", counter, func(s api.Stats) float64 { return float64(s.Network.Spoofed) }),
 		read("network_transmit_dropped_total", "Sent packets that were dropped", counter, func(s api.Stats) float64 { return float64(s.Network.TxDropped) }),
 		read("block_read_bytes_total", "Bytes read from disks", counter, func(s api.Stats) float64 { return float64(s.BlockIO.ReadBytes) }),
 		read("block_written_bytes_total", "Bytes written to disks", counter, func(s api.Stats) float64 { return float64(s.BlockIO.WriteBytes) }),

@@ -41,6 +41,9 @@ func (f *Fabric) Adopt(ctx context.Context, r Request, have []api.AddressOn, por
 	}
 	f.mu.Unlock()
 	f.labels.set(r.Instance, m.ports)
+	if err := f.guardPorts(m.ports); err != nil {
+		return fmt.Errorf("adopt network of %s: %w", r.Instance, err)
+	}
 	if m.published, err = f.readopt(m, ports, left); err != nil {
 		return fmt.Errorf("adopt ports of %s: %w", r.Instance, err)
 	}
@@ -76,7 +79,7 @@ func (f *Fabric) portsOf(r Request, have []api.AddressOn) ([]port, error) {
 		p := port{segment: s, addr: a.Address, addr6: a.Address6, index: len(out), mac: insideMAC(a.Address)}
 		for _, l := range links {
 			if l.Master == s.index && l.Alias == r.Instance {
-				p.link = l.Name
+				p.link, p.outer = l.Name, l.Index
 			}
 		}
 		out = append(out, p)
@@ -119,7 +122,7 @@ func (f *Fabric) portsOfProcess(pid int, links []link.Link) ([]port, error) {
 		for _, s := range f.segments {
 			for _, a := range addrs {
 				if s.index == outer.Master && s.free.holds(a.Addr()) {
-					out = append(out, port{segment: s, addr: a.Addr(), addr6: s.found6(addrs), link: outer.Name, index: interfaceIndex(l.Name), mac: l.MAC})
+					out = append(out, port{segment: s, addr: a.Addr(), addr6: s.found6(addrs), link: outer.Name, outer: outer.Index, index: interfaceIndex(l.Name), mac: l.MAC})
 				}
 			}
 		}

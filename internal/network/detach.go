@@ -21,5 +21,6 @@ func (f *Fabric) Detach(ctx context.Context, instance string) error {
 		f.free(p.segment, p.addr)
 	}
 	f.ids.free(m.ids)
+	f.unguard(m.ports)
 	return err
 }

@@ -25,6 +25,7 @@ type Fabric struct {
 	conn   *link.Conn
 	table  *nft.Table
 	policy *nft.Policies
+	guard  *nft.Guard
 	ids    *idRanges
 	warm   *warm
 	dns    *dns.Server
@@ -45,6 +46,7 @@ type Fabric struct {
 	access   []api.Rule            // +checklocks:mu; rules between instances
 	judging  bool                  // +checklocks:mu; SetRules was called
 	left     remains               // +checklocks:mu; of an earlier daemon
+	leaving  []int                 // +checklocks:mu; guarded links that are about to go
 	static6  map[netip.Addr]string // +checklocks:mu; instances that asked for an IPv6 address
 }
 
@@ -74,6 +76,9 @@ func New(ctx context.Context, c Config) (*Fabric, error) {
 	}
 	if f.policy, err = nft.OpenPolicies(f.config.Table); err != nil {
 		return nil, errors.Join(err, f.table.Close(), conn.Close())
+	}
+	if f.guard, err = f.openGuard(); err != nil {
+		return nil, errors.Join(err, f.policy.Close(), f.table.Close(), conn.Close())
 	}
 	if f.ids, err = newIDRanges(); err != nil {
 		return nil, errors.Join(err, f.table.Close(), conn.Close())
@@ -294,7 +299,7 @@ func (f *Fabric) Clear() error {
 		}
 	}
 	f.stop()
-	err := errors.Join(f.table.Delete(), f.fronts.balance.Delete(), f.policy.Delete())
+	err := errors.Join(f.table.Delete(), f.fronts.balance.Delete(), f.policy.Delete(), f.guard.Delete())
 	for _, s := range f.segments {
 		f.dns.Unlisten(s.key)
 		err = errors.Join(err, f.conn.Do(link.Delete(s.bridge)))
@@ -318,7 +323,7 @@ func (f *Fabric) Close() error {
 		}
 	}
 	f.mu.Unlock()
-	return errors.Join(err, f.closeFronts(), f.policy.Close(), f.table.Close(), f.conn.Close())
+	return errors.Join(err, f.closeFronts(), f.guard.Close(), f.policy.Close(), f.table.Close(), f.conn.Close())
 }
 
 // linkName is a new name for the node's end of a link; whose it is says its

@@ -25,6 +25,7 @@ type port struct {
 	addr    netip.Addr
 	addr6   netip.Addr // invalid where there is no IPv6
 	link    string     // name of the node's end
+	outer   int        // index of the node's end, 0 when it is not known
 	index   int        // of the interface inside: 0 for eth0
 	mac     net.HardwareAddr
 }
@@ -120,6 +121,10 @@ func (f *Fabric) plug(p *place, inside *link.Conn, i int, w want) ([]link.Reques
 	if err != nil {
 		return nil, err
 	}
+	p.ports[len(p.ports)-1].outer = outer.Index
+	if err := f.guard.Put(p.ports[len(p.ports)-1].guarded()); err != nil {
+		return nil, err
+	}
 	if err := f.conn.Do(link.Forward(outer.Index, mac)); err != nil {
 		return nil, err
 	}
@@ -149,6 +154,9 @@ func (f *Fabric) readdress(p *place, addr netip.Addr) error {
 	if err := inside.Do(reqs...); err != nil {
 		return fmt.Errorf("change address to %s: %w", addr, err)
 	}
+	if err := f.guard.Put(now.guarded()); err != nil {
+		return err
+	}
 	p.ports[0] = now
 	return f.conn.Do(link.SetMAC(l.Peer, outsideMAC(addr)), link.Forward(l.Peer, insideMAC(addr)))
 }
@@ -157,6 +165,7 @@ func (f *Fabric) readdress(p *place, addr netip.Addr) error {
 // namespace. Addresses are the caller's.
 func (f *Fabric) discard(p *place) error {
 	f.ids.free(p.ids)
+	f.unguard(p.ports)
 	return p.Close()
 }
 

@@ -137,6 +137,7 @@ func (f *Fabric) unplug(ports []port) error {
 		return err
 	}
 	defer conn.Close()
+	f.unguard(ports)
 	for _, p := range ports {
 		err = errors.Join(err, conn.Do(link.Delete(p.link)))
 		f.mu.Lock()

@@ -18,9 +18,13 @@ func (f *Fabric) repair(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		if err := f.sweepGuard(); err != nil {
+			f.config.Log.Error("links that are gone stay guarded", "err", err)
+		}
 		f.repaired(f.config.Table, f.table.Repair)
 		f.repaired(f.config.Table+"-services", f.fronts.balance.Repair)
 		f.repaired(f.config.Table+"-rules", f.policy.Repair)
+		f.repaired(f.config.Table+"-guard", f.guard.Repair)
 	}
 }
 

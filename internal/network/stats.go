@@ -16,7 +16,14 @@ func (f *Fabric) Stats(ctx context.Context, instance string) (api.NetStats, erro
 	if m == nil {
 		return out, nil
 	}
+	dropped, err := f.guard.Dropped()
+	if err != nil {
+		return out, err
+	}
 	for _, p := range m.ports {
+		for _, n := range dropped[p.outer] {
+			out.Spoofed += int64(n.Packets)
+		}
 		if p.link == "" {
 			continue
 		}

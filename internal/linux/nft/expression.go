@@ -42,13 +42,13 @@ func equal(b ...byte) expr.Any {
 }
 
 // fromBridge and toBridge look the interface's name up in a set.
-func fromBridge(s *nftables.Set) match { return link(expr.MetaKeyIIFNAME, s, false) }
-func toBridge(s *nftables.Set) match   { return link(expr.MetaKeyOIFNAME, s, false) }
+func fromBridge(s *nftables.Set) match { return interfaceIn(expr.MetaKeyIIFNAME, s, false) }
+func toBridge(s *nftables.Set) match   { return interfaceIn(expr.MetaKeyOIFNAME, s, false) }
 
 // toOutside is true of every interface that is not in the set.
-func toOutside(s *nftables.Set) match { return link(expr.MetaKeyOIFNAME, s, true) }
+func toOutside(s *nftables.Set) match { return interfaceIn(expr.MetaKeyOIFNAME, s, true) }
 
-func link(key expr.MetaKey, s *nftables.Set, not bool) match {
+func interfaceIn(key expr.MetaKey, s *nftables.Set, not bool) match {
 	return match{
 		&expr.Meta{Key: key, Register: reg},
 		&expr.Lookup{SourceRegister: reg, SetName: s.Name, SetID: s.ID, Invert: not},
