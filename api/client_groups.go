@@ -20,6 +20,7 @@ type GroupUpdate struct {
 	Update      *UpdatePolicy     `json:"update,omitempty"`
 	HealthGrace *Duration         `json:"healthGrace,omitempty"`
 	ScaleIn     *string           `json:"scaleIn,omitempty" enum:"newest,oldest"`
+	Warm        *WarmPool         `json:"warm,omitempty" doc:"Size 0 ends it"`
 }
 
 // ScaleRequest changes how many instances a group has, or may have; nil leaves

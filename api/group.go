@@ -31,6 +31,9 @@ type GroupSpec struct {
 	// order, each when the one before is ready.
 	Stateful bool `json:"stateful,omitempty"`
 	Paused   bool `json:"paused,omitempty" doc:"Heal, but neither roll nor scale"`
+	// Warm keeps instances prepared beside the desired ones; a group that
+	// grows takes them first.
+	Warm *WarmPool `json:"warm,omitempty"`
 	// Purchase mixes on-demand with spot instances, where the template is a
 	// spot one; nil makes all of them spot.
 	Purchase *Purchase `json:"purchase,omitempty"`
@@ -40,6 +43,25 @@ type GroupSpec struct {
 	// Scaling makes the desired number follow the load.
 	Scaling *Scaling `json:"scaling,omitempty"`
 }
+
+// WarmPool are instances that wait to be needed. They serve nothing, and no
+// service sends them anything.
+type WarmPool struct {
+	Size  int       `json:"size" minimum:"0"`
+	State WarmState `json:"state,omitempty" enum:"stopped,paused" doc:"Default stopped"`
+}
+
+// WarmState is what a warm instance does while it waits.
+type WarmState string
+
+const (
+	// WarmStopped are made and not started: they take nothing of the node's
+	// capacity, so that their start may be refused.
+	WarmStopped WarmState = "stopped"
+	// WarmPaused have been started, were ready and are frozen: they hold what
+	// a running instance holds, but use no CPU time.
+	WarmPaused WarmState = "paused"
+)
 
 // UpdatePolicy is how a change of the template is rolled out.
 type UpdatePolicy struct {
@@ -69,6 +91,8 @@ type GroupStatus struct {
 	Instances int        `json:"instances"` // not ended
 	Ready     int        `json:"ready"`     // running, and healthy where checked
 	Current   int        `json:"current"`   // of the current revision
+	// Warm counts the instances that are prepared beside those.
+	Warm int `json:"warm,omitempty"`
 	// Failures counts instances that ended or became unhealthy in a row;
 	// each doubles the wait before the next try, from 100 ms to one minute.
 	Failures int       `json:"failures,omitempty"`

@@ -18,6 +18,8 @@ type Instance struct {
 	Group         string `json:"group,omitempty"`
 	GroupRevision int    `json:"groupRevision,omitempty"`
 	GroupOrdinal  int    `json:"groupOrdinal,omitempty"` // place in a stateful group, from 0
+	// Warm instances wait in their group's warm pool.
+	Warm bool `json:"warm,omitempty"`
 	// Protected instances are not chosen when their group scales in.
 	Protected bool         `json:"protected,omitempty"`
 	Spec      InstanceSpec `json:"spec"`

@@ -333,6 +333,55 @@ func TestGroupStepsFollowAQueue(t *testing.T) {
 	contains(t, d.CLI("group", "forecast", "work").Stderr, "nothing can be forecast")
 }
 
+// Warm instances wait, serve nothing, and are taken first when the group grows.
+func TestGroupWarmPool(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	d.noGroup(t, "web")
+	d.Must(t, "group", "create", "web", "--image", image, "--stop-timeout", "0", "--warm-pool", "2", "--warm-state", "paused", "--wait", "--", "sleep", "1000")
+	waiting := func(phase api.Phase) (list []api.Instance) {
+		for _, in := range d.all(t, "web") {
+			if in.Warm && in.Status.Phase == phase {
+				list = append(list, in)
+			}
+		}
+		return list
+	}
+	eventually(t, "two are warm", func() (bool, string) {
+		return len(waiting(api.PhasePaused)) == 2 && d.group(t, "web").Status.Warm == 2, d.Must(t, "ps", "-a")
+	})
+	contains(t, d.Must(t, "group", "ls"), "1/1 +2/2 warm")
+	contains(t, d.Must(t, "ps"), "(warm)")
+	warm := pids(waiting(api.PhasePaused))
+	d.Must(t, "group", "scale", "web", "3", "--wait")
+	taken := 0
+	for _, in := range d.all(t, "web") {
+		if !in.Warm && warm[in.Status.PID] {
+			taken++
+		}
+	}
+	if taken != 2 {
+		t.Errorf("%d of the two warm ones serve", taken)
+	}
+	d.Must(t, "group", "update", "web", "--warm-state", "stopped", "--wait")
+	eventually(t, "two are warm, and made only", func() (bool, string) {
+		return len(waiting(api.PhaseCreated)) == 2 && len(d.all(t, "web")) == 5, d.Must(t, "ps", "-a")
+	})
+	d.Must(t, "group", "scale", "web", "4", "--wait")
+	d.Must(t, "group", "update", "web", "--warm-pool", "0", "--wait")
+	eventually(t, "none is warm", func() (bool, string) { return len(d.all(t, "web")) == 4, d.Must(t, "ps", "-a") })
+	d.Refused(t, "group", "create", "db", "--stateful", "--image", image, "--warm-pool", "1")
+}
+
+// all are the instances of a group.
+func (d *Daemon) all(t *testing.T, name string) (all []api.Instance) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(d.Must(t, "ps", "-a", "--json", "--filter", "group="+name)), &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 // A group that is scaled to nothing comes back when a request waits for it.
 func TestGroupComesBackFromZero(t *testing.T) {
 	d := Start(t)

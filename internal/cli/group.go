@@ -31,6 +31,8 @@ type groupFlags struct {
 	surge, unavailable, rollback int
 	minReady, healthGrace        time.Duration
 	scaleIn                      string
+	warm                         int
+	warmState                    string
 }
 
 func (g *groupFlags) register(f *pflag.FlagSet) {
@@ -39,7 +41,24 @@ func (g *groupFlags) register(f *pflag.FlagSet) {
 	f.IntVar(&g.rollback, "rollback", 0, "return to the revision before after this `number` of failures in a row; 0 does not")
 	f.DurationVar(&g.minReady, "min-ready", 0, "how `long` an instance must be ready before it counts")
 	f.DurationVar(&g.healthGrace, "health-grace", 0, "how `long` after its start an instance may be unhealthy")
+	f.IntVar(&g.warm, "warm-pool", 0, "`number` of instances that are kept prepared beside the desired ones, for a group that grows")
+	f.StringVar(&g.warmState, "warm-state", "stopped", "what those do: stopped (made, not started, take nothing) or paused (started, ready and frozen)")
 	f.StringVar(&g.scaleIn, "scale-in", "", "which instance goes first: newest, oldest")
+}
+
+// pool is the warm pool that the flags ask for, or nil; was is the present one.
+func (g *groupFlags) pool(changed func(string) bool, was *api.WarmPool) *api.WarmPool {
+	if !changed("warm-pool") && !changed("warm-state") {
+		return nil
+	}
+	p := api.WarmPool{Size: g.warm, State: api.WarmState(g.warmState)}
+	if was != nil && !changed("warm-pool") {
+		p.Size = was.Size
+	}
+	if was != nil && !changed("warm-state") {
+		p.State = was.State
+	}
+	return &p
 }
 
 // policy changes p by the flags that were given.
@@ -96,6 +115,7 @@ func (g *groupCreate) run(ctx context.Context, a *App, f *pflag.FlagSet, args []
 	err := g.create(ctx, a, "group", f, args, func(s *api.GroupSpec) {
 		s.Min, s.Desired, s.Max = g.min, g.replicas, g.max
 		s.HealthGrace, s.ScaleIn, s.Stateful = api.Duration(g.healthGrace), g.scaleIn, g.stateful
+		s.Warm = g.pool(f.Changed, nil)
 		g.policy(f.Changed, &s.Update)
 	})
 	if err != nil {

@@ -29,7 +29,13 @@ var groupColumns = []column[groupRow]{
 func (g groupRow) Image() string { return cut(g.Spec.Template.Image, 40) }
 
 // Ready is how many serve, of how many there should be.
-func (g groupRow) Ready() string { return fmt.Sprintf("%d/%d", g.Group.Status.Ready, g.Spec.Desired) }
+func (g groupRow) Ready() string {
+	text := fmt.Sprintf("%d/%d", g.Group.Status.Ready, g.Spec.Desired)
+	if w := g.Spec.Warm; w != nil {
+		text += fmt.Sprintf(" +%d/%d warm", g.Group.Status.Warm, w.Size)
+	}
+	return text
+}
 
 // Bounds are what a scale may ask for.
 func (g groupRow) Bounds() string {

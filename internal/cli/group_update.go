@@ -100,6 +100,7 @@ func (g *groupUpdate) update(a *App, f *pflag.FlagSet, was api.GroupSpec, comman
 		d := api.Duration(g.healthGrace)
 		u.HealthGrace = &d
 	}
+	u.Warm = g.pool(f.Changed, was.Warm)
 	if f.Changed("scale-in") {
 		u.ScaleIn = &g.scaleIn
 	}

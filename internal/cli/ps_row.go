@@ -85,7 +85,7 @@ func (r instanceRow) Status() string {
 	case api.PhaseRunning, api.PhasePaused:
 		text := "Up " + span(r.now.Sub(s.Started))
 		if s.Phase == api.PhasePaused {
-			text += " (paused)"
+			text += map[bool]string{true: " (warm)", false: " (paused)"}[r.Instance.Warm]
 		}
 		if s.Health != nil {
 			text += " (" + s.Health.State + ")"
@@ -107,6 +107,9 @@ func (r instanceRow) Status() string {
 			}
 			return text
 		}
+	}
+	if s.Phase == api.PhaseCreated && r.Instance.Warm {
+		return "Created (warm)"
 	}
 	return title(string(s.Phase))
 }

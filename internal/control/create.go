@@ -27,6 +27,7 @@ type Creation struct {
 	Group             string
 	Revision, Ordinal int
 	Image             string
+	Warm              bool // for its group's warm pool
 }
 
 // Create stores a new instance in one durable write; the node then makes it,
@@ -57,7 +58,7 @@ func (a *Admission) Create(ctx context.Context, c Creation) (*api.Instance, erro
 	}
 	in := &api.Instance{
 		Meta:  api.Meta{ID: NewID(), Name: c.Name, Project: c.Project, Labels: c.Labels, Created: time.Now().UTC()},
-		Group: c.Group, GroupRevision: c.Revision, GroupOrdinal: c.Ordinal,
+		Group: c.Group, GroupRevision: c.Revision, GroupOrdinal: c.Ordinal, Warm: c.Warm,
 		Spec:    c.Spec,
 		Node:    a.Node,
 		Desired: api.Desired{State: api.DesiredStopped},

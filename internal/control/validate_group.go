@@ -47,10 +47,36 @@ func ValidateGroup(name string, s *api.GroupSpec) error {
 	if err := validateTemplate(s); err != nil {
 		return err
 	}
+	if err := validateWarm(s); err != nil {
+		return err
+	}
 	if err := validateScaling(s); err != nil {
 		return err
 	}
 	return validateJob(s)
+}
+
+// validateWarm checks the warm pool. What only instances that serve may have
+// cannot be given to one that waits.
+func validateWarm(s *api.GroupSpec) error {
+	w := s.Warm
+	switch {
+	case w == nil || w.Size == 0:
+		return nil
+	case w.Size < 0 || w.Size > MaxGroup:
+		return api.Invalid("spec.warm.size", "warm size %d is not between 0 and %d", w.Size, MaxGroup)
+	case w.State != "" && w.State != api.WarmStopped && w.State != api.WarmPaused:
+		return api.Invalid("spec.warm.state", "unknown state %q", w.State).WithHint("one of stopped, paused")
+	case s.Stateful || s.Job != nil:
+		return api.Invalid("spec.warm", "neither a stateful group nor a job has a warm pool: which instance is next is not known")
+	}
+	for _, n := range s.Template.Networks {
+		if w.State == api.WarmPaused && len(n.Aliases) > 0 {
+			return api.Invalid("spec.warm.state", "paused instances would answer to the alias %q and serve nothing", n.Aliases[0]).
+				WithHint("make the warm instances stopped, or put a service in front of the group instead of aliases")
+		}
+	}
+	return nil
 }
 
 func validateJob(s *api.GroupSpec) error {

@@ -68,6 +68,11 @@ func (s *Server) updateGroup(ctx context.Context, r *updateGroup) (*body[*api.Gr
 		if u.ScaleIn != nil {
 			g.Spec.ScaleIn = *u.ScaleIn
 		}
+		if u.Warm != nil {
+			if g.Spec.Warm = u.Warm; u.Warm.Size == 0 {
+				g.Spec.Warm = nil
+			}
+		}
 		if u.Template == nil {
 			return nil, nil
 		}

@@ -127,8 +127,8 @@ func (c *Groups) Step(ctx context.Context, id string) (wake time.Time, err error
 			return time.Time{}, err
 		}
 	}
-	for _, n := range plan.Create {
-		refused, err := c.create(ctx, g, n)
+	for _, id := range plan.Promote {
+		refused, err := c.promote(ctx, g, byID[id])
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -136,8 +136,30 @@ func (c *Groups) Step(ctx context.Context, id string) (wake time.Time, err error
 			return c.refused(ctx, g, plan.Status, refused)
 		}
 	}
+	for _, id := range plan.Freeze {
+		if err := c.freeze(ctx, byID[id]); err != nil {
+			return time.Time{}, err
+		}
+	}
+	for _, n := range plan.Create {
+		refused, err := c.create(ctx, g, n)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if refused != nil && n.Warm != "" {
+			c.Log.Warn("warm pool not filled", "group", g.Name, "cause", refused.Message)
+			return now.Add(refillAfter), nil // nobody who serves is missing
+		}
+		if refused != nil {
+			return c.refused(ctx, g, plan.Status, refused)
+		}
+	}
 	return wake, nil
 }
+
+// refillAfter is the wait before a warm instance that was refused is asked for
+// again.
+const refillAfter = time.Minute
 
 // dissolve retires all members, and deletes the group when they are gone.
 func (c *Groups) dissolve(ctx context.Context, g *api.Group, list []*api.Instance) error {
@@ -229,7 +251,7 @@ func (c *Groups) refused(ctx context.Context, g *api.Group, status api.GroupStat
 
 func sameStatus(a, b api.GroupStatus) bool {
 	return a.Phase == b.Phase && a.Reason == b.Reason && a.Instances == b.Instances && a.Ready == b.Ready &&
-		a.Current == b.Current && a.Failures == b.Failures && a.NextTry.Equal(b.NextTry) && a.RolledBack == b.RolledBack
+		a.Current == b.Current && a.Warm == b.Warm && a.Failures == b.Failures && a.NextTry.Equal(b.NextTry) && a.RolledBack == b.RolledBack
 }
 
 // revision is the number of the current one.

@@ -100,6 +100,7 @@ func (c *Groups) createPiece(ctx context.Context, g *api.Group, run, piece int) 
 	spec := memberSpec(g, r.Template, piece)
 	spec.Env = append(slices.Clone(spec.Env), fmt.Sprintf("%s=%d", pieceVariable, piece))
 	return c.make(ctx, g, control.Creation{
+		Start:         true,
 		CreateRequest: api.CreateRequest{Name: g.Name + "-" + control.NewID()[:6], Labels: maps.Clone(g.Spec.Labels), Spec: spec},
 		Revision:      run, Ordinal: piece, Image: r.Image,
 		Cause: fmt.Sprintf("job %s: piece %d of run %d", g.Name, piece, run),

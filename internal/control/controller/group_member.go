@@ -18,6 +18,7 @@ func member(in *api.Instance) group.Member {
 	m := group.Member{
 		ID: in.ID, Revision: in.GroupRevision, Ordinal: in.GroupOrdinal, Created: in.Created,
 		Phase: st.Phase, Reason: st.Reason, Started: st.Started, Finished: st.Finished, Protected: in.Protected,
+		Warm: in.Warm, Desired: in.Desired.State,
 	}
 	if m.Reason == "" && st.ExitCode != nil {
 		m.Reason = fmt.Sprintf("exit %d", *st.ExitCode)
@@ -32,6 +33,48 @@ func member(in *api.Instance) group.Member {
 		m.Phase = api.PhaseRemoving
 	}
 	return m
+}
+
+// promote puts a warm member into service. refused is why the node does not
+// allow it.
+func (c *Groups) promote(ctx context.Context, g *api.Group, in *api.Instance) (refused *api.Error, err error) {
+	err = c.Writes.Apply(ctx, in.ID, func(i *api.Instance) error {
+		if !i.Warm || leaving(i) {
+			return errDone
+		}
+		i.Warm = false
+		if i.Desired.State == api.DesiredStopped {
+			i.Desired.Life++
+		}
+		i.Desired.State = api.DesiredRunning
+		return nil
+	})
+	if errors.Is(err, errDone) || api.CodeOf(err) == api.CodeNotFound {
+		return nil, nil
+	}
+	if e, ok := errors.AsType[*api.Error](err); ok && e.Code != api.CodeInternal {
+		return e, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("put %s into service: %w", in.Name, err)
+	}
+	c.record(g, "promote", in.Name+": taken from the warm pool", map[string]string{"instance": in.ID})
+	return nil, nil
+}
+
+// freeze pauses a warm member that is ready.
+func (c *Groups) freeze(ctx context.Context, in *api.Instance) error {
+	err := c.Writes.Member(ctx, in.ID, func(i *api.Instance) error {
+		if !i.Warm || i.Desired.State != api.DesiredRunning || leaving(i) {
+			return errDone
+		}
+		i.Desired.State = api.DesiredPaused
+		return nil
+	})
+	if err == nil || errors.Is(err, errDone) || api.CodeOf(err) == api.CodeNotFound {
+		return nil
+	}
+	return fmt.Errorf("pause %s: %w", in.Name, err)
 }
 
 // leaving reports whether in is on its way out: it is removed, or stops to be
@@ -96,14 +139,14 @@ func (c *Groups) create(ctx context.Context, g *api.Group, n group.Creation) (re
 	}
 	return c.make(ctx, g, control.Creation{
 		CreateRequest: api.CreateRequest{Name: name, Labels: maps.Clone(g.Spec.Labels), Spec: memberSpec(g, r.Template, n.Ordinal)},
-		Revision:      n.Revision, Ordinal: n.Ordinal, Image: r.Image,
+		Revision:      n.Revision, Ordinal: n.Ordinal, Image: r.Image, Warm: n.Warm != "", Start: n.Warm != api.WarmStopped,
 		Cause: fmt.Sprintf("group %s: %s, revision %d", g.Name, n.Reason, n.Revision),
 	})
 }
 
-// make stores a new instance of g, to be started.
+// make stores a new instance of g.
 func (c *Groups) make(ctx context.Context, g *api.Group, n control.Creation) (refused *api.Error, err error) {
-	n.Project, n.Group, n.Start = g.Project, g.Name, true
+	n.Project, n.Group = g.Project, g.Name
 	in, err := c.Writes.Create(ctx, n)
 	if e, ok := errors.AsType[*api.Error](err); ok && e.Code != api.CodeInternal {
 		return e, nil

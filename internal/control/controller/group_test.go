@@ -48,6 +48,10 @@ func (m *mortal) Member(ctx context.Context, id string, change func(*api.Instanc
 	return m.write(func() error { return m.Writes.Member(ctx, id, change) })
 }
 
+func (m *mortal) Apply(ctx context.Context, id string, change func(*api.Instance) error) error {
+	return m.write(func() error { return m.Writes.Apply(ctx, id, change) })
+}
+
 func (m *mortal) Update(ctx context.Context, id string, change func(*api.Group) error) error {
 	return m.write(func() error { return m.Writes.Update(ctx, id, change) })
 }
@@ -137,8 +141,12 @@ func (c *cloud) pass() {
 					code := 1
 					st.Phase, st.ExitCode = api.PhaseStopped, &code
 				}
-			case in.Desired.State == api.DesiredStopped:
+			case in.Desired.State == api.DesiredStopped && in.Desired.Life > 0:
 				st.Phase = api.PhaseStopped
+			case in.Desired.State == api.DesiredPaused && st.Phase == api.PhaseRunning:
+				st.Phase = api.PhasePaused
+			case in.Desired.State == api.DesiredRunning && st.Phase == api.PhasePaused:
+				st.Phase = api.PhaseRunning
 			}
 			return nil
 		})
@@ -168,7 +176,7 @@ func (c *cloud) check() {
 
 func (c *cloud) count() (alive, ready int) {
 	for _, in := range c.store.Instances.Views() {
-		if leaving(in) {
+		if leaving(in) || in.Warm {
 			continue
 		}
 		alive++
@@ -241,6 +249,35 @@ func TestRollSurvivesDeathAtEveryWrite(t *testing.T) {
 				}
 				if n > 200 {
 					t.Fatal("a roll of four has more than 200 writes")
+				}
+			}
+		}
+	}
+}
+
+// A group with a warm pool grows, killed before and after each write: it never
+// has more instances than it should, nor more warm ones, and the pool is full in
+// the end.
+func TestWarmPoolSurvivesDeathAtEveryWrite(t *testing.T) {
+	for _, state := range []api.WarmState{api.WarmStopped, api.WarmPaused} {
+		for _, before := range []bool{false, true} {
+			for n := 1; n < 30; n++ {
+				c := newCloud(t, api.GroupSpec{Desired: 1, Warm: &api.WarmPool{Size: 2, State: state}})
+				for range 10 {
+					c.step()
+				}
+				if g := c.group(); g.Status.Warm != 2 {
+					t.Fatalf("%d warm", g.Status.Warm)
+				}
+				c.floor, c.ceiling = 1, 4
+				c.change(func(g *api.Group) { g.Spec.Desired = 4 })
+				c.writes.left, c.writes.before = n, before
+				for range 12 {
+					c.step()
+				}
+				alive, ready := c.count()
+				if all := len(c.store.Instances.Views()); alive != 4 || ready != 4 || all != 6 || c.group().Status.Warm != 2 {
+					t.Fatalf("killed at write %d: %d instances, %d ready, %d in all, %+v", n, alive, ready, all, c.group().Status)
 				}
 			}
 		}

@@ -14,6 +14,9 @@ type Writes interface {
 	Create(ctx context.Context, c control.Creation) (*api.Instance, error)
 	// Member changes an instance of a group.
 	Member(ctx context.Context, id string, change func(*api.Instance) error) error
+	// Apply does the same where that may take more of the node; an *api.Error
+	// says why it must not.
+	Apply(ctx context.Context, id string, change func(*api.Instance) error) error
 	// Update changes a group and returns when that is on disk; Observe stores
 	// the change soon.
 	Update(ctx context.Context, id string, change func(*api.Group) error) error
@@ -29,6 +32,11 @@ var _ Writes = StoreWrites{}
 
 func (w StoreWrites) Member(ctx context.Context, id string, change func(*api.Instance) error) error {
 	_, err := w.Store.Instances.Update(ctx, id, change)
+	return err
+}
+
+func (w StoreWrites) Apply(ctx context.Context, id string, change func(*api.Instance) error) error {
+	_, err := w.Admission.Apply(ctx, id, change)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"math"
 	"time"
 
 	"github.com/virga-cloud/virga/api"
@@ -20,6 +21,10 @@ type Member struct {
 	Checked   bool
 	Health    string
 	Protected bool // not to be removed when scaling in
+	// Warm members wait beside the others; Desired is what they are asked to
+	// be meanwhile.
+	Warm    bool
+	Desired api.DesiredState
 }
 
 // ready reports whether m serves: it runs, is healthy where that is checked,
@@ -27,7 +32,16 @@ type Member struct {
 func (m Member) ready(now time.Time, atLeast time.Duration) bool {
 	return m.Phase == api.PhaseRunning &&
 		(!m.Checked || m.Health == api.HealthHealthy) &&
-		now.Sub(m.Started) >= atLeast
+		m.age(now) >= atLeast
+}
+
+// age is how long ago m was started. One that started after now did so before
+// the clock was set back, longer ago than anything that is waited for.
+func (m Member) age(now time.Time) time.Duration {
+	if now.Before(m.Started) {
+		return math.MaxInt64
+	}
+	return now.Sub(m.Started)
 }
 
 // failed reports whether m must be replaced.
@@ -36,7 +50,7 @@ func (m Member) failed(now time.Time, grace time.Duration) bool {
 	case api.PhaseStopped, api.PhaseFailed:
 		return true
 	case api.PhaseRunning:
-		return m.Checked && m.Health == api.HealthUnhealthy && now.Sub(m.Started) >= grace
+		return m.Checked && m.Health == api.HealthUnhealthy && m.age(now) >= grace
 	}
 	return false
 }

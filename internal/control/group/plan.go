@@ -12,6 +12,9 @@ import (
 type Plan struct {
 	Remove []Removal
 	Create []Creation
+	// Promote are warm members to be put into service, Freeze such that are
+	// ready and are to be paused now.
+	Promote, Freeze []string
 	// Rollback is the revision to return to, or 0.
 	Rollback int
 	Status   api.GroupStatus // without History
@@ -26,6 +29,7 @@ type Removal struct{ ID, Reason string }
 type Creation struct {
 	Revision, Ordinal int
 	Reason            string
+	Warm              api.WarmState // "" for one that is to serve
 }
 
 const (
@@ -55,6 +59,7 @@ type planner struct {
 	current int
 	now     time.Time
 	alive   []Member // neither failed nor being removed
+	warm    []Member // the same of those that wait
 	plan    Plan
 }
 
@@ -65,6 +70,9 @@ func Decide(g api.Group, members []Member, now time.Time) Plan {
 	p.plan.Status = api.GroupStatus{
 		Failures: g.Status.Failures, NextTry: g.Status.NextTry, RolledBack: g.Status.RolledBack, Reason: g.Status.Reason,
 	}
+	if p.plan.Status.NextTry.After(now.Add(longestWait)) {
+		p.plan.Status.NextTry = time.Time{} // the clock was set back
+	}
 	leaving := p.heal(members)
 	if p.rollback(g) {
 		return p.plan
@@ -74,6 +82,7 @@ func Decide(g api.Group, members []Member, now time.Time) Plan {
 		p.scaleIn()
 	}
 	p.grow(leaving)
+	p.keepWarm()
 	p.summarize()
 	return p.plan
 }
@@ -98,18 +107,26 @@ func (p *planner) heal(members []Member) (leaving int) {
 			p.plan.Status.Reason = m.Reason
 			p.remove(m, "it "+failure(m))
 			leaving++
+		case m.Warm:
+			p.warm = append(p.warm, m)
 		default:
 			p.alive = append(p.alive, m)
 		}
 	}
 	slices.SortFunc(p.alive, func(a, b Member) int { return a.Created.Compare(b.Created) })
-	proven := slices.ContainsFunc(p.alive, func(m Member) bool {
-		return m.Revision == p.current && m.ready(p.now, provenAfter)
-	})
-	if proven && len(p.plan.Remove) == 0 {
+	if len(p.plan.Remove) == 0 && p.proven() {
 		p.plan.Status.Failures, p.plan.Status.NextTry, p.plan.Status.Reason = 0, time.Time{}, ""
 	}
 	return leaving
+}
+
+// proven reports whether the failures before may be forgotten: a member made
+// since has served, or there are as many as there should be that have. Those
+// that serve all along say nothing about one that fails again and again.
+func (p *planner) proven() bool {
+	good := p.pick(func(m Member) bool { return m.Revision == p.current && m.ready(p.now, provenAfter) })
+	since := slices.ContainsFunc(good, func(m Member) bool { return !m.Created.Before(p.plan.Status.NextTry) })
+	return since || len(good) == len(p.alive) && len(good) >= p.spec.Desired
 }
 
 func failure(m Member) string {
@@ -268,6 +285,7 @@ func (p *planner) grow(leaving int) {
 			return
 		}
 	}
+	n -= p.promote(n)
 	for _, ordinal := range p.freeOrdinals(n) {
 		p.plan.Create = append(p.plan.Create, Creation{Revision: p.current, Ordinal: ordinal,
 			Reason: fmt.Sprintf("%d of %d", len(p.alive)+len(p.plan.Create)+1, p.spec.Desired)})
@@ -287,7 +305,7 @@ func (p *planner) freeOrdinals(n int) []int {
 			free = append(free, i)
 		}
 	}
-	if !p.spec.Stateful {
+	if !p.spec.Stateful || n <= 0 {
 		return free
 	}
 	for _, m := range p.alive {
@@ -345,7 +363,7 @@ func (p *planner) summarize() {
 		s.Phase = api.GroupFailing
 	case s.Current < s.Instances:
 		s.Phase = api.GroupRolling
-	case s.Ready == p.spec.Desired && s.Instances == s.Ready:
+	case s.Ready == p.spec.Desired && s.Instances == s.Ready && len(p.plan.Remove) == 0:
 		s.Phase = api.GroupSteady
 	default:
 		s.Phase = api.GroupScaling

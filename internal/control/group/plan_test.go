@@ -48,12 +48,36 @@ func (w *world) decide() Plan {
 	for _, c := range p.Create {
 		w.made++
 		w.starts = append(w.starts, w.now)
-		w.members = append(w.members, Member{ID: fmt.Sprint("i", w.made), Revision: c.Revision, Ordinal: c.Ordinal, Created: w.now, Phase: api.PhaseStarting})
+		m := Member{ID: fmt.Sprint("i", w.made), Revision: c.Revision, Ordinal: c.Ordinal, Created: w.now, Phase: api.PhaseStarting,
+			Desired: api.DesiredRunning, Warm: c.Warm != ""}
+		if c.Warm == api.WarmStopped {
+			m.Phase, m.Desired = api.PhaseCreated, api.DesiredStopped
+		}
+		w.members = append(w.members, m)
+	}
+	for _, id := range p.Promote {
+		m := w.member(id)
+		if m.Warm = false; m.Desired == api.DesiredStopped {
+			m.Phase = api.PhaseStarting
+		}
+		m.Desired = api.DesiredRunning
+	}
+	for _, id := range p.Freeze {
+		w.member(id).Desired = api.DesiredPaused
 	}
 	if p.Rollback != 0 {
 		w.revise(len(w.group.Revisions) + 1)
 	}
 	return p
+}
+
+func (w *world) member(id string) *Member {
+	for i := range w.members {
+		if w.members[i].ID == id {
+			return &w.members[i]
+		}
+	}
+	panic("no member " + id)
 }
 
 // pass lets time go by in which everything that is under way completes.
@@ -68,6 +92,14 @@ func (w *world) pass(d time.Duration) {
 			m.Phase, m.Started = api.PhaseRunning, w.now
 			if w.broken[m.Revision] {
 				m.Phase, m.Reason = api.PhaseStopped, "exit 1"
+			}
+		case api.PhaseRunning:
+			if m.Desired == api.DesiredPaused {
+				m.Phase = api.PhasePaused
+			}
+		case api.PhasePaused:
+			if m.Desired == api.DesiredRunning {
+				m.Phase = api.PhaseRunning
 			}
 		}
 		kept = append(kept, m)
@@ -86,7 +118,17 @@ func (w *world) count(want func(Member) bool) int {
 }
 
 func (w *world) ready() int {
-	return w.count(func(m Member) bool { return m.ready(w.now, 0) })
+	return w.count(func(m Member) bool { return !m.Warm && m.ready(w.now, 0) })
+}
+
+// alive are those that count as the group's.
+func (w *world) alive() int {
+	return w.count(func(m Member) bool { return !m.Warm && m.Phase != api.PhaseRemoving })
+}
+
+// prepared are the warm ones.
+func (w *world) prepared() int {
+	return w.count(func(m Member) bool { return m.Warm && m.Phase != api.PhaseRemoving })
 }
 
 func (w *world) settle(t *testing.T, steps int) {
@@ -252,9 +294,12 @@ func TestGroupConverges(t *testing.T) {
 			Stateful: rapid.Bool().Draw(t, "stateful"),
 			Update:   api.UpdatePolicy{MaxSurge: &surge, MaxUnavailable: rapid.IntRange(0, 2).Draw(t, "unavailable")},
 		}
+		if !spec.Stateful {
+			spec.Warm = &api.WarmPool{Size: rapid.IntRange(0, 3).Draw(t, "warm"), State: rapid.SampledFrom([]api.WarmState{"", api.WarmStopped, api.WarmPaused}).Draw(t, "state")}
+		}
 		w := newWorld(spec)
 		for range rapid.IntRange(0, 40).Draw(t, "steps") {
-			switch rapid.IntRange(0, 5).Draw(t, "event") {
+			switch rapid.IntRange(0, 7).Draw(t, "event") {
 			case 0:
 				if n := len(w.members); n > 0 {
 					i := rapid.IntRange(0, n-1).Draw(t, "victim")
@@ -276,10 +321,15 @@ func TestGroupConverges(t *testing.T) {
 						}
 					}
 				}
+			case 4:
+				w.now = w.now.Add(time.Duration(rapid.IntRange(-100, 100).Draw(t, "clock step")) * time.Minute)
 			default:
-				before := w.count(func(m Member) bool { return m.Phase != api.PhaseRemoving })
+				before := w.alive()
 				w.decide()
-				alive := w.count(func(m Member) bool { return m.Phase != api.PhaseRemoving })
+				alive := w.alive()
+				if spec.Warm != nil && w.prepared() > spec.Warm.Size {
+					t.Fatalf("%d warm, want at most %d", w.prepared(), spec.Warm.Size)
+				}
 				if limit := w.group.Spec.Desired + max(surge, 1); alive > limit && alive > before {
 					t.Fatalf("grew to %d, limit %d", alive, limit)
 				}
@@ -287,7 +337,8 @@ func TestGroupConverges(t *testing.T) {
 			w.pass(time.Second)
 		}
 		for range 400 {
-			if p := w.decide(); p.Status.Phase == api.GroupSteady {
+			p := w.decide()
+			if pool := w.group.Spec.Warm; p.Status.Phase == api.GroupSteady && (pool == nil || p.Status.Warm == pool.Size) {
 				if w.ready() != w.group.Spec.Desired {
 					t.Fatalf("steady with %d of %d ready", w.ready(), w.group.Spec.Desired)
 				}
@@ -321,5 +372,96 @@ func TestShortLivedTemplateKeepsTheOldOnes(t *testing.T) {
 	}
 	if w.group.Status.Phase != api.GroupFailing {
 		t.Errorf("status %+v", w.group.Status)
+	}
+}
+
+// A group that grows takes what is warm first, and the pool is filled again.
+func TestWarmPool(t *testing.T) {
+	for _, state := range []api.WarmState{api.WarmStopped, api.WarmPaused} {
+		t.Run(string(state), func(t *testing.T) {
+			w := newWorld(api.GroupSpec{Desired: 1, Warm: &api.WarmPool{Size: 2, State: state}})
+			for range 10 {
+				w.decide()
+				w.pass(time.Second)
+			}
+			phase := map[api.WarmState]api.Phase{api.WarmStopped: api.PhaseCreated, api.WarmPaused: api.PhasePaused}[state]
+			waiting := w.count(func(m Member) bool { return m.Warm && m.Phase == phase })
+			if w.ready() != 1 || waiting != 2 || w.group.Status.Warm != 2 || w.group.Status.Instances != 1 || w.group.Status.Phase != api.GroupSteady {
+				t.Fatalf("%d ready, %d %s, %+v", w.ready(), waiting, phase, w.group.Status)
+			}
+			w.group.Spec.Desired = 4
+			p := w.decide()
+			if len(p.Promote) != 2 || len(p.Create) != 1+2 {
+				t.Fatalf("growing by three: %+v", p)
+			}
+			w.settle(t, 10)
+			w.revise(2)
+			w.settle(t, 60)
+			for range 10 {
+				w.decide()
+				w.pass(time.Second)
+			}
+			if n := w.count(func(m Member) bool { return m.Revision == 2 }); n != 6 || w.group.Status.Warm != 2 {
+				t.Errorf("%d of revision 2 after a roll, want 4 and 2 warm: %+v", n, w.group.Status)
+			}
+			w.group.Spec.Warm = nil
+			w.settle(t, 10)
+			if w.prepared() != 0 {
+				t.Errorf("%d warm without a pool", w.prepared())
+			}
+		})
+	}
+}
+
+// A template that cannot start makes no storm of warm instances either.
+func TestWarmPoolOfABrokenTemplate(t *testing.T) {
+	w := newWorld(api.GroupSpec{Desired: 1, Warm: &api.WarmPool{Size: 5, State: api.WarmPaused}})
+	w.broken[1] = true
+	for range 600 {
+		w.decide()
+		w.pass(time.Second)
+	}
+	if n := w.made; n > 40 {
+		t.Errorf("%d instances in ten minutes", n)
+	}
+}
+
+// A flapping health check is answered ever more slowly, and the others stay.
+func TestFlappingHealthMakesNoStorm(t *testing.T) {
+	w := newWorld(api.GroupSpec{Desired: 3})
+	w.settle(t, 10)
+	made := w.made
+	for range 600 {
+		for i := range w.members {
+			m := &w.members[i]
+			m.Checked, m.Health = true, api.HealthHealthy
+			// The third place has one that is well for three seconds, and unwell then.
+			if m.ID != "i1" && m.ID != "i2" && m.Phase == api.PhaseRunning && w.now.Sub(m.Started) > 3*time.Second {
+				m.Health = api.HealthUnhealthy
+			}
+		}
+		w.decide()
+		w.pass(time.Second)
+	}
+	if n := w.made - made; n < 5 || n > 20 {
+		t.Errorf("%d replacements in ten minutes, want few, ever further apart", n)
+	}
+}
+
+// A clock that is set back holds neither rolls nor replacements up.
+func TestClockSetBack(t *testing.T) {
+	w := newWorld(api.GroupSpec{Desired: 3})
+	w.settle(t, 10)
+	w.broken[2] = true
+	w.revise(2)
+	for range 300 {
+		w.decide()
+		w.pass(time.Second)
+	}
+	w.broken[2] = false
+	w.now = w.now.Add(-24 * time.Hour)
+	w.settle(t, 120)
+	if n := w.count(func(m Member) bool { return m.Revision == 2 && m.ready(w.now, 0) }); n != 3 {
+		t.Errorf("%d of 3 rolled", n)
 	}
 }

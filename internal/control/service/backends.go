@@ -20,7 +20,7 @@ type Known struct {
 // Selects reports whether a service is for an instance.
 func Selects(s *api.Service, in *api.Instance) bool {
 	sel := s.Spec.Selector
-	if s.Project != in.Project || len(sel.Labels) == 0 && sel.Group == "" {
+	if in.Warm || s.Project != in.Project || len(sel.Labels) == 0 && sel.Group == "" {
 		return false
 	}
 	if sel.Group != "" && sel.Group != groupOf(in) {
