@@ -2,6 +2,9 @@ package test
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -78,6 +81,15 @@ func TestDedicatedCoresAreExclusive(t *testing.T) {
 		own, others := allowed("mine"), allowed("other")
 		if mine == "" || !strings.HasSuffix(own, "\t"+mine) || own == others || others == before {
 			t.Errorf("%s: dedicated %q runs on %q, the other on %q", when, mine, own, others)
+		}
+		// With cgroup version 1 the daemon keeps away too, with all its threads.
+		if _, err := os.Stat("/sys/fs/cgroup/cpuset/cpuset.cpus"); err == nil {
+			threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", d.cmd.Process.Pid))
+			for _, file := range threads {
+				if status, err := os.ReadFile(file); err == nil && strings.Contains(string(status), "\nCpus_allowed_list:\t"+strings.TrimPrefix(before, "Cpus_allowed_list:\t")+"\n") {
+					t.Errorf("%s: a thread of the daemon may use all CPUs", when)
+				}
+			}
 		}
 	}
 	check("at first")

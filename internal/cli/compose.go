@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -45,10 +43,7 @@ func (a *App) compose(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := syscall.Exec(file, append([]string{"virgad", "compose"}, args...), os.Environ()); err != nil {
-		return fmt.Errorf("execute %s: %w", file, err)
-	}
-	return nil
+	return become(cmd.Context(), file, append([]string{"virgad", "compose"}, args...))
 }
 
 // carried returns a path at which the daemon's program can be executed by

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	osexec "os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -36,12 +37,22 @@ func serverCommand(a *App) *cobra.Command {
 			if s := first(a.endpoint.Socket, a.env("VIRGA_SOCKET")); s != "" && !hasFlag(args, "socket") {
 				argv = append(argv, "--socket="+strings.TrimPrefix(s, "unix://"))
 			}
-			if err := syscall.Exec(file, argv, os.Environ()); err != nil {
-				return fmt.Errorf("execute %s: %w", file, err)
-			}
-			return nil
+			return become(cmd.Context(), file, argv)
 		},
 	}
+}
+
+// become puts a program in this process's place. A signal that asks this one to
+// end ends either of them: it is not swallowed on the way.
+func become(ctx context.Context, file string, argv []string) error {
+	signal.Reset()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := syscall.Exec(file, argv, os.Environ()); err != nil {
+		return fmt.Errorf("execute %s: %w", file, err)
+	}
+	return nil
 }
 
 // dataDirOf finds --data-dir among the daemon's arguments.

@@ -51,7 +51,7 @@ func newGround(ctx context.Context, c config.Config, networks []api.Network, log
 		return nil, fmt.Errorf("install the supervisor: %w", err)
 	}
 	if g.engine, err = container.New(ctx, container.Config{
-		Base: c.DataDir, Instances: filepath.Join(c.DataDir, "instances"), Trash: filepath.Join(c.DataDir, "trash"), Cgroup: c.Cgroup, Init: init,
+		Base: c.DataDir, Instances: filepath.Join(c.DataDir, "instances"), Trash: filepath.Join(c.DataDir, "trash"), Cgroup: c.Cgroup, OffCores: true, Init: init,
 		LogSize: c.LogSize, LogFiles: c.LogKeep + 1, Log: log,
 		Connect: func(ctx context.Context) (*shim.Client, error) { return shim.Ensure(ctx, supervisor) },
 	}); err != nil {

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/virga-cloud/virga/internal/linux/launch"
+	"github.com/virga-cloud/virga/internal/linux/proc"
 	"github.com/virga-cloud/virga/internal/shim/wire"
 )
 
@@ -135,7 +136,7 @@ func (c *Client) Stop(ctx context.Context) error {
 	}
 	select {
 	case <-c.lost:
-		return nil
+		return proc.Wait(ctx, c.info.PID)
 	case <-ctx.Done():
 		return ctx.Err()
 	}

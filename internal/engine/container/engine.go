@@ -31,6 +31,9 @@ type Config struct {
 	// Cgroup is the name of the root of all groups; default "virga". Daemons
 	// that share a machine have different ones.
 	Cgroup string
+	// OffCores keeps this process and the supervisor that it starts on the CPUs
+	// that are shared, where the kernel lets them; for a process with one engine.
+	OffCores bool
 	// Init is the path of the binary that runs as an instance's first process
 	// when the spec asks for one, with the argument "init"; "" when there is
 	// none.
@@ -96,6 +99,11 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	groups, err := cgroup.Open(c.Cgroup)
 	if err != nil {
 		return nil, err
+	}
+	if c.OffCores {
+		if err := groups.Join(); err != nil {
+			return nil, errors.Join(fmt.Errorf("move to the shared CPUs: %w", err), groups.Close())
+		}
 	}
 	e := &Engine{
 		Config: c, cgroups: groups, bounds: bounds, adjust: oomScoreAdj(),

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -140,6 +141,38 @@ func (r *Root) ShareCPUs(list string) error {
 		}
 	}
 	return write(filepath.Join(root, shared), "cpuset.cpus", list)
+}
+
+// Join keeps this process, and those it will start, on the CPUs that are shared,
+// until Close or Remove. It does so on version 1, and only for a process that
+// nobody confined to a list of CPUs before: elsewhere the system's own means do.
+func (r *Root) Join() error {
+	m := r.V1["cpuset"]
+	if m == "" {
+		return nil
+	}
+	own, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(own)) {
+		// number:controllers:path
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) == 3 && slices.Contains(strings.Split(f[1], ","), "cpuset") && f[2] == "/" {
+			r.joined = true
+			return write(filepath.Join(m, r.name, shared), "cgroup.procs", fmt.Sprint(os.Getpid()))
+		}
+	}
+	return nil
+}
+
+// leave takes this process back to where Join found it.
+func (r *Root) leave() error {
+	if !r.joined {
+		return nil
+	}
+	r.joined = false
+	return write(r.V1["cpuset"], "cgroup.procs", fmt.Sprint(os.Getpid()))
 }
 
 // Meter reads the CPU time that a group has used. It keeps the file open, so

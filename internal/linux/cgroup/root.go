@@ -14,8 +14,9 @@ import (
 // Root is the group that holds all groups of one daemon.
 type Root struct {
 	Layout
-	name string
-	bpf  *devicePrograms
+	name   string
+	bpf    *devicePrograms
+	joined bool // this process is in the group of the shared CPUs
 }
 
 // shared is a group of version 1's devices and cpuset controllers that
@@ -40,17 +41,18 @@ func Open(name string) (*Root, error) {
 // Close lets go of what the root holds in this process, and takes the root
 // group away wherever nothing is in it. Other groups stay.
 func (r *Root) Close() error {
+	err := r.leave()
 	for _, path := range []string{filepath.Join(r.name, shared), r.name} {
 		for _, d := range r.dirs(path) {
 			_ = unix.Rmdir(d) // in use: Open finds it again
 		}
 	}
-	return r.bpf.close()
+	return errors.Join(err, r.bpf.close())
 }
 
 // Remove takes the root group away; every group in it must be gone.
 func (r *Root) Remove() error {
-	var errs []error
+	errs := []error{r.leave()}
 	for _, d := range r.dirs(filepath.Join(r.name, shared)) {
 		errs = append(errs, rmdir(d))
 	}
