@@ -2,24 +2,39 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"math"
+	"os/exec"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/virga-cloud/virga/api"
 )
 
-// cpuLength is how long each share of the CPU is measured.
-const cpuLength = 20 * time.Second
+// cpuLength is how long each share of the CPU is measured, baselineLength how
+// long that of a burst instance.
+const (
+	cpuLength      = 20 * time.Second
+	baselineLength = time.Minute
+)
 
-// spin keeps a CPU busy.
-const spin = "while :; do :; done"
+// spin keeps a CPU busy, spinTwo keeps two.
+const (
+	spin    = "while :; do :; done"
+	spinTwo = spin + " & " + spin
+)
 
 // benchCPU measures whether the kernel gives what instances were promised:
-// that a burst instance without credits averages its baseline, that a quota
-// holds on an idle machine, that shares divide a busy core, and what the
-// controller of credits costs. Other load on the machine spoils it.
+// that a burst instance without credits averages its baseline and never stands
+// still for long, that a quota holds on an idle machine, that shares divide a
+// busy core, that a dedicated core is nobody else's, and what the controller of
+// credits costs. Other load on the machine spoils it.
 func benchCPU(ctx context.Context, e *env) error {
-	for _, f := range []func(context.Context, *env) error{cpuBaseline, cpuQuota, cpuShares} {
+	for _, f := range []func(context.Context, *env) error{
+		cpuBaseline, cpuStall, cpuController, cpuQuota, cpuShares, cpuAlone, cpuDedicated, cpuThousand,
+	} {
 		if err := f(ctx, e); err != nil {
 			return err
 		}
@@ -28,45 +43,143 @@ func benchCPU(ctx context.Context, e *env) error {
 }
 
 // deviation is how far a use is from what it should be, in per cent of that.
-func deviation(used, want float64) float64 { return 100 * max(used/want-1, 1-used/want) }
+func deviation(used, want float64) float64 { return 100 * math.Abs(used/want-1) }
 
-// cpuBaseline depletes a burst instance by a turn to unlimited and back, which
-// ends its launch credits.
+// nanoBaseline is what burst.nano may use without credits: two vCPUs at 5 %.
+const nanoBaseline = .1
+
+// cpuBaseline measures a burst instance without credits for a minute.
 func cpuBaseline(ctx context.Context, e *env) error {
-	const baseline = .1 // two vCPUs at 5 %
-	s := spec("/bin/sh", "-c", spin)
-	s.Spec.Type = "burst.nano"
-	in, err := e.client.Create(ctx, s, true)
+	in, err := e.depleted(ctx, "/bin/sh", "-c", spin)
 	if err != nil {
 		return err
 	}
 	defer e.removed(in.ID)
+	used, err := e.uses(ctx, baselineLength, in.ID)
+	if err != nil {
+		return err
+	}
+	off := figure{Name: "cpu.baseline", Value: deviation(used[0], nanoBaseline), Unit: "% off", About: "burst.nano without credits, 60 s"}
+	if err := e.record(off, atMost(1)); err != nil {
+		return err
+	}
+	over := max(used[0]-nanoBaseline, 0) * baselineLength.Seconds() / 60
+	return e.record(figure{Name: "cpu.overspend", Value: over, Unit: "credits", About: "beyond the baseline, 60 s"}, atMost(.001))
+}
+
+// depleted starts a burst.nano that has no credits: a turn to unlimited and
+// back ends its launch credits.
+func (e *env) depleted(ctx context.Context, args ...string) (api.Instance, error) {
+	s := spec(args...)
+	s.Spec.Type = "burst.nano"
+	in, err := e.client.Create(ctx, s, true)
+	if err != nil {
+		return in, err
+	}
 	for _, mode := range []api.CreditMode{api.CreditUnlimited, api.CreditStandard} {
 		if err := e.client.Update(ctx, in.ID, api.UpdateRequest{CreditMode: mode}); err != nil {
-			return err
+			e.removed(in.ID)
+			return in, err
 		}
 		if err := pause(ctx, 2*time.Second); err != nil {
-			return err
+			e.removed(in.ID)
+			return in, err
 		}
 	}
-	from, err := cpuTime(e.daemon.Process.Pid)
+	return in, nil
+}
+
+// cpuStall measures for how long a depleted burst.nano stands still at a time.
+func cpuStall(ctx context.Context, e *env) error {
+	in, err := e.depleted(ctx, "/bin/bench", "probe", "stall", "30s")
 	if err != nil {
 		return err
 	}
-	used, err := e.uses(ctx, in.ID)
+	defer e.removed(in.ID)
+	d, err := e.probed(ctx, in.ID)
 	if err != nil {
 		return err
 	}
-	to, err := cpuTime(e.daemon.Process.Pid)
+	f := figure{Name: "cpu.stall", Value: ms(d.P99), Unit: "ms p99", N: d.N, About: fmt.Sprintf("burst.nano; median %.3g, worst %.3g", ms(d.P50), ms(d.Max))}
+	return e.record(f, atMost(20))
+}
+
+// probed is what a probe printed, when it is over.
+func (e *env) probed(ctx context.Context, id string) (d distribution, err error) {
+	if _, err := e.client.Wait(ctx, id, "stopped"); err != nil {
+		return d, err
+	}
+	var printed strings.Builder
+	for line, err := range e.client.Logs(ctx, id, api.LogOptions{Tail: -1}) {
+		if err != nil {
+			return d, err
+		}
+		printed.WriteString(line.Text)
+	}
+	if err := json.Unmarshal([]byte(printed.String()), &d); err != nil {
+		return d, fmt.Errorf("the probe printed %q: %w", printed.String(), err)
+	}
+	return d, nil
+}
+
+// controlled are the instances of cpuController: what a machine of two CPUs
+// admits.
+const controlled = 7
+
+// cpuController measures what ten depleted burst instances cost the daemon
+// beyond what ten others do.
+func cpuController(ctx context.Context, e *env) error {
+	var cost [2]float64
+	for i, kind := range []string{"shared.nano", "burst.nano"} {
+		var ids []string
+		for range controlled {
+			s := spec("/bin/sh", "-c", spin)
+			s.Spec.Type = kind
+			in, err := e.client.Create(ctx, s, true)
+			if err != nil {
+				return err
+			}
+			defer e.removed(in.ID)
+			ids = append(ids, in.ID)
+		}
+		from, err := cpuTime(e.daemon.Process.Pid)
+		if err != nil {
+			return err
+		}
+		if err := pause(ctx, cpuLength); err != nil {
+			return err
+		}
+		to, err := cpuTime(e.daemon.Process.Pid)
+		if err != nil {
+			return err
+		}
+		cost[i] = 100 * float64(to-from) / float64(cpuLength)
+		for _, id := range ids {
+			e.removed(id)
+		}
+	}
+	each := max(cost[1]-cost[0], 0) / controlled
+	return e.record(figure{Name: "cpu.controller", Value: 10 * each, Unit: "% of a core", N: controlled, About: "ten burst instances beside ten shared"}, atMost(.1))
+}
+
+// cpuThousand measures a second's work of the controller for a thousand burst
+// instances, whose readings are simulated: a benchmark beside its code.
+func cpuThousand(ctx context.Context, e *env) error {
+	out, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkTick1000$", "-benchtime", "2s", "./internal/cpu").CombinedOutput()
 	if err != nil {
-		return err
+		return fmt.Errorf("benchmark of the controller: %w: %s", err, out)
 	}
-	if err := e.record(figure{Name: "cpu.baseline", Value: deviation(used[0], baseline), Unit: "% off"}, atMost(1)); err != nil {
-		return err
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		if len(f) >= 4 && strings.HasPrefix(f[0], "BenchmarkTick1000") && f[3] == "ns/op" {
+			ns, err := strconv.ParseFloat(f[2], 64)
+			if err != nil {
+				return err
+			}
+			return e.record(figure{Name: "cpu.controller-1000", Value: 100 * ns / 1e9, Unit: "% of a core", N: 1000, About: "simulated readings"}, atMost(2))
+		}
 	}
-	// With the daemon's own idle cost: an upper bound of the controller's.
-	cost := 100 * float64(to-from) / float64(cpuLength)
-	return e.record(figure{Name: "cpu.daemon", Value: cost, Unit: "% of a core", N: 1}, goal{})
+	return fmt.Errorf("the benchmark of the controller printed no figure: %s", out)
 }
 
 func cpuQuota(ctx context.Context, e *env) error {
@@ -77,11 +190,11 @@ func cpuQuota(ctx context.Context, e *env) error {
 		return err
 	}
 	defer e.removed(in.ID)
-	used, err := e.uses(ctx, in.ID)
+	used, err := e.uses(ctx, cpuLength, in.ID)
 	if err != nil {
 		return err
 	}
-	return e.record(figure{Name: "cpu.quota", Value: deviation(used[0], .5), Unit: "% off"}, atMost(1))
+	return e.record(figure{Name: "cpu.quota", Value: deviation(used[0], .5), Unit: "% off", About: "a quota of 0.5 on an idle machine"}, atMost(1))
 }
 
 // cpuShares lets two instances of weights 1 and 3 fight for one core.
@@ -97,16 +210,32 @@ func cpuShares(ctx context.Context, e *env) error {
 		defer e.removed(in.ID)
 		ids = append(ids, in.ID)
 	}
-	used, err := e.uses(ctx, ids...)
+	used, err := e.uses(ctx, cpuLength, ids...)
 	if err != nil {
 		return err
 	}
-	off := 100*used[0]/(used[0]+used[1]) - 25
-	return e.record(figure{Name: "cpu.shares", Value: max(off, -off), Unit: "points off"}, atMost(2))
+	off := math.Abs(100*used[0]/(used[0]+used[1]) - 25)
+	return e.record(figure{Name: "cpu.shares", Value: off, Unit: "points off", About: "25 : 75 on one core"}, atMost(2))
 }
 
-// uses measures how many vCPUs instances use over cpuLength.
-func (e *env) uses(ctx context.Context, ids ...string) ([]float64, error) {
+// cpuAlone gives the machine to one instance of a small weight.
+func cpuAlone(ctx context.Context, e *env) error {
+	s := spec("/bin/sh", "-c", spinTwo)
+	s.Spec.Resources.CPUShares = 1024
+	in, err := e.client.Create(ctx, s, true)
+	if err != nil {
+		return err
+	}
+	defer e.removed(in.ID)
+	used, err := e.uses(ctx, cpuLength, in.ID)
+	if err != nil {
+		return err
+	}
+	return e.record(figure{Name: "cpu.alone", Value: 100 * used[0] / 2, Unit: "% of two cores", About: "weight 1024, nobody else"}, atLeast(98))
+}
+
+// uses measures how many vCPUs instances use over a time.
+func (e *env) uses(ctx context.Context, length time.Duration, ids ...string) ([]float64, error) {
 	read := func() ([]api.Stats, error) {
 		var all []api.Stats
 		for _, id := range ids {
@@ -126,7 +255,7 @@ func (e *env) uses(ctx context.Context, ids ...string) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := pause(ctx, cpuLength); err != nil {
+	if err := pause(ctx, length); err != nil {
 		return nil, err
 	}
 	after, err := read()

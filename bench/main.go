@@ -21,13 +21,20 @@ var benchmarks = []benchmark{
 	{"phases", "where the time of one instance goes", benchPhases},
 	{"rate", "eight instances in parallel", benchRate},
 	{"memory", "200 running instances: memory of virga for each, and idle CPU", benchMemory},
-	{"cpu", "what instances get of the CPUs: baseline, quota, shares", benchCPU},
+	{"cpu", "what instances get of the CPUs: baseline, stalls, quota, shares, dedicated cores", benchCPU},
 	{"import", "import and unpack an image of 300 MiB", benchImport},
 	{"network", "throughput, services and changes of a network, beside bridges made by hand and Docker's", benchNetwork},
 	{"scaling", "a crash to its replacement serving; a load step to another instance", benchScaling},
 }
 
 func main() {
+	if len(os.Args) == 4 && os.Args[1] == "probe" {
+		if err := probe(os.Args[2], os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	only := flag.String("only", "", "names of benchmarks, separated by commas; all by default")
 	peers := flag.String("peers", "", "peers to measure beside, of floor,crun,runc,podman,ctr,docker; all by default")
 	runs := flag.Int("n", 50, "runs of each one-at-a-time figure")

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// makeRoot makes the root file system that virga and all peers run: busybox
-// and stamp.
+// makeRoot makes the root file system that virga and all peers run: busybox,
+// stamp, and this program for its probes.
 func makeRoot(dir string) (string, error) {
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
@@ -25,7 +25,16 @@ func makeRoot(dir string) (string, error) {
 			return "", err
 		}
 	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	probes, err := os.ReadFile(self)
+	if err != nil {
+		return "", err
+	}
 	files := map[string][]byte{
+		"bin/bench":   probes,
 		"bin/busybox": program,
 		"bin/stamp":   stampProgram(),
 		"etc/passwd":  []byte("root:x:0:0:root:/root:/bin/sh\n"),
