@@ -22,6 +22,13 @@ type Rates struct {
 	VolumeGiBMonth float64 `json:"volumeGibMonth,omitempty"`
 }
 
+// InstanceCost is what one instance costs at list prices.
+type InstanceCost struct {
+	Currency string  `json:"currency"`
+	PerHour  float64 `json:"perHour"` // while it runs: 0 when it does not
+	Spent    float64 `json:"spent"`   // so far, surplus credits included
+}
+
 // CostLine is what one instance, or the sum of several of them, cost in a
 // period.
 type CostLine struct {

@@ -39,6 +39,8 @@ type Instance struct {
 	// Credits is the account of a burst instance at the moment it was asked
 	// for; it is not stored.
 	Credits *CPUCredits `json:"credits,omitempty"`
+	// Cost is what it costs, at the moment it was asked for; it is not stored.
+	Cost *InstanceCost `json:"cost,omitempty"`
 }
 
 // Desired is the state the control plane wants.

@@ -236,10 +236,9 @@ func TestTypesOutliveTheDaemon(t *testing.T) {
 	}
 }
 
-func TestMetrics(t *testing.T) {
-	d := Start(t)
-	image := d.Busybox(t)
-	d.Must(t, "run", "-d", "--name", "seen", "--type", "shared.nano", image, "sleep", "1000")
+// metrics is what Prometheus would see.
+func (d *Daemon) metrics(t *testing.T) string {
+	t.Helper()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", d.Socket)
 	}}}
@@ -252,11 +251,19 @@ func TestMetrics(t *testing.T) {
 	if err != nil || r.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %v", r.Status, err)
 	}
+	return string(b)
+}
+
+func TestMetrics(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	d.Must(t, "run", "-d", "--name", "seen", "--type", "shared.nano", image, "sleep", "1000")
+	b := d.metrics(t)
 	for _, want := range []string{
 		`virga_instance_phase{id="` + d.Inspect(t, "seen").ID + `",name="seen",phase="running",project="default"} 1`,
 		`virga_instance_memory_limit_bytes{`, `type="shared.nano"`, `virga_node_free_memory_bytes{`, `virga_scrape_failures 0`,
 	} {
-		if !strings.Contains(string(b), want) {
+		if !strings.Contains(b, want) {
 			t.Errorf("lacks %s", want)
 		}
 	}

@@ -71,6 +71,7 @@ var groups = []group{
 		{"node", nodeCommand},
 		{"capacity", capacityCommand},
 		{"token", tokenCommand},
+		{"cost", costCommand},
 		{"events", eventsCommand},
 		{"system", systemCommand},
 	}},

@@ -114,6 +114,17 @@ func (r instanceRow) Status() string {
 	return title(string(s.Phase))
 }
 
+// Price is the list price of an hour, of a spot instance at present.
+func (r instanceRow) Price() string {
+	switch {
+	case r.Instance.Spot != nil:
+		return money(r.Instance.Spot.Price)
+	case r.Instance.Type != nil:
+		return money(r.Instance.Type.PricePerHour)
+	}
+	return money(0)
+}
+
 // Ports are the published ports.
 func (r instanceRow) Ports() string {
 	ports := r.Instance.Status.Ports

@@ -63,7 +63,7 @@ func (a *Admission) Update(r api.UpdateRequest) Change {
 			}
 			i.Spec.Resources = *r.Resources
 			if i.Type == nil || i.Type.Family == api.FamilyCustom {
-				i.Type = api.CustomType(*r.Resources)
+				i.Type = a.Types.Custom(*r.Resources)
 			}
 			if err := agree(i); err != nil {
 				return err

@@ -37,6 +37,16 @@ func (s Supply) claimOf(in *api.Instance) claim {
 	return s.claimOfType(*t)
 }
 
+// Promised is what an instance has of the node while it runs, whatever the
+// others do: of a burst one its baseline.
+func (s Supply) Promised(in *api.Instance) (vcpus float64, memory int64) {
+	c := s.claimOf(in)
+	if c.class == api.FamilyBurst {
+		return c.baseline, c.memory
+	}
+	return c.vcpus, c.memory
+}
+
 func (s Supply) claimOfType(t api.InstanceType) claim {
 	c := claim{class: t.Family, vcpus: t.VCPUs, memory: t.Memory}
 	switch t.Family {

@@ -13,7 +13,7 @@ func (a *Admission) size(in *api.Instance) error {
 			return api.Invalid("spec.creditMode", "credits belong to burst types, and no type is named").
 				WithHint("name one, such as burst.small")
 		}
-		in.Type = api.CustomType(s.Resources)
+		in.Type = a.Types.Custom(s.Resources)
 		return nil
 	}
 	t, err := a.Types.Find(s.Type)

@@ -17,6 +17,16 @@ import (
 type Types struct {
 	Store *store.Store
 	File  []api.InstanceType
+	// Prices are the operator's; without a currency they are the default ones.
+	Prices api.Rates
+}
+
+// Rates are the list prices that are not a type's.
+func (t Types) Rates() api.Rates {
+	if t.Prices.Currency == "" {
+		return catalogue.DefaultRates()
+	}
+	return t.Prices
 }
 
 // List returns every type once: family by family, smallest first.
@@ -39,7 +49,7 @@ func (t Types) List() []api.InstanceType {
 // fixed are the types that only a restart changes.
 func (t Types) fixed() []api.InstanceType {
 	all := slices.Clone(t.File)
-	for _, b := range catalogue.BuiltIn() {
+	for _, b := range catalogue.BuiltIn(t.Rates()) {
 		if _, replaced := find(t.File, b.Name); !replaced {
 			all = append(all, b)
 		}
@@ -68,6 +78,25 @@ func (t Types) Find(name string) (api.InstanceType, error) {
 	return api.InstanceType{}, err.WithHint("virga type ls lists the types there are")
 }
 
+// Custom is the type of an instance with free-form limits, at the rates.
+func (t Types) Custom(r api.Resources) *api.InstanceType {
+	c := api.CustomType(r)
+	c.PricePerHour = catalogue.Price(t.Rates(), c.VCPUs, c.Memory)
+	return c
+}
+
+// Price is what an hour of an instance costs: a spot instance's at present. One
+// without limits has no price.
+func (t Types) Price(in *api.Instance) float64 {
+	if in.Spec.Spot != nil && in.Spot != nil && in.Spot.Price > 0 {
+		return in.Spot.Price
+	}
+	if in.Type == nil || in.Type.Family == api.FamilyCustom && in.Type.PricePerHour == 0 {
+		return t.Custom(in.Spec.Resources).PricePerHour
+	}
+	return in.Type.PricePerHour
+}
+
 func find(types []api.InstanceType, name string) (api.InstanceType, bool) {
 	i := slices.IndexFunc(types, func(x api.InstanceType) bool { return x.Name == name })
 	if i < 0 {
@@ -78,7 +107,7 @@ func find(types []api.InstanceType, name string) (api.InstanceType, bool) {
 
 // Create adds a type.
 func (t Types) Create(ctx context.Context, x api.InstanceType) (api.InstanceType, error) {
-	x = catalogue.WithDefaults(x)
+	x = catalogue.WithDefaults(x, t.Rates())
 	x.Origin = api.OriginOperator
 	if err := catalogue.Validate(x); err != nil {
 		return x, err

@@ -10,21 +10,21 @@ import (
 	"github.com/virga-cloud/virga/internal/linux/host"
 )
 
-// loadTypes reads the operator's file of types, where there is one.
-func loadTypes(path string) ([]api.InstanceType, error) {
+// loadTypes reads the operator's file of types and prices, where there is one.
+func loadTypes(path string) (catalogue.File, error) {
 	if path == "" {
-		return nil, nil
+		return catalogue.File{Rates: catalogue.DefaultRates()}, nil
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, api.Errorf(api.CodeInvalid, "file of types: %v", err).WithHint("name a file that exists with types-file, or leave it out")
+		return catalogue.File{}, api.Errorf(api.CodeInvalid, "file of types: %v", err).WithHint("name a file that exists with types-file, or leave it out")
 	}
 	defer f.Close()
-	types, err := catalogue.Parse(path, f)
-	for i := range types {
-		types[i].Origin = api.OriginFile
+	file, err := catalogue.Parse(path, f)
+	for i := range file.Types {
+		file.Types[i].Origin = api.OriginFile
 	}
-	return types, err
+	return file, err
 }
 
 // supply is what the node gives to instances.

@@ -17,14 +17,14 @@ func TestLoadTypes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if types, err := loadTypes(""); types != nil || err != nil {
+	if types, err := loadTypes(""); types.Types != nil || err != nil {
 		t.Errorf("no file: %v %v", types, err)
 	}
 	if _, err := loadTypes(path); api.CodeOf(err) != api.CodeInvalid {
 		t.Errorf("a missing file: %v", err)
 	}
 	write("- {name: shared.web, family: shared, vcpus: 0.5, memory: 64m}\n")
-	if types, err := loadTypes(path); err != nil || len(types) != 1 || types[0].Origin != api.OriginFile {
+	if types, err := loadTypes(path); err != nil || len(types.Types) != 1 || types.Types[0].Origin != api.OriginFile {
 		t.Errorf("a good file: %+v %v", types, err)
 	}
 	write("- {name: shared.web, family: shared, vcpus: 0.5, memory: 64m}\n- {name: own.half, family: dedicated, vcpus: 0.5, memory: 64m}\n")

@@ -20,6 +20,7 @@ import (
 	"github.com/virga-cloud/virga/internal/control"
 	"github.com/virga-cloud/virga/internal/control/controller"
 	"github.com/virga-cloud/virga/internal/control/event"
+	"github.com/virga-cloud/virga/internal/control/ledger"
 	"github.com/virga-cloud/virga/internal/control/store"
 	"github.com/virga-cloud/virga/internal/cpu"
 	"github.com/virga-cloud/virga/internal/image"
@@ -53,6 +54,8 @@ type Daemon struct {
 	admission *control.Admission
 	// authority signs the certificates of https services and of the API.
 	authority *ca.Authority
+	// ledger is the record of what ran, and what it cost.
+	ledger *ledger.Ledger
 	// services give instances stable names and addresses.
 	services *balancer.Controller
 	// activator brings groups back that requests wait for.
@@ -126,14 +129,19 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 		return nil, err
 	}
 	d.admission = &control.Admission{
-		Store: d.store, Node: d.name, Types: control.Types{Store: d.store, File: types}, Supply: supply(d.name, info.Capacity, c),
+		Store: d.store, Node: d.name, Types: control.Types{Store: d.store, File: types.Types, Prices: types.Rates}, Supply: supply(d.name, info.Capacity, c),
 		Images: d.images, Record: d.events.Append,
 	}
-	d.metrics = metrics.Handler(figures{d.node, d.cpu, d.store, d.admission, d.services}, log)
+	if d.ledger, err = d.openLedger(info.Capacity, d.admission); err != nil {
+		return nil, err
+	}
+	d.onClose(d.ledger.Close)
+	d.node.Ledger = d.ledger
+	d.metrics = metrics.Handler(figures{d.node, d.cpu, d.store, d.admission, d.services, d.ledger}, log)
 	d.server = server.New(server.Config{
 		Store: d.store, Admission: d.admission, Node: d.node, NodeName: d.name, Images: d.images, Volumes: volumes, Events: d.events,
-		Services: d.services,
-		Version:  version.Version, Log: log, Metrics: d.metrics, Group: groupID(c.Group),
+		Services: d.services, Costs: d.ledger,
+		Version: version.Version, Log: log, Metrics: d.metrics, Group: groupID(c.Group),
 	})
 	return d, nil
 }
@@ -168,6 +176,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		}
 	})
 	group.Go(func() error { return d.services.Run(agent) })
+	group.Go(func() error { return d.ledger.Run(agent) })
 	group.Go(func() error { return d.server.Serve(listener) })
 	if remote != nil {
 		d.log.Info("listening for bearers of tokens", "address", remote.Addr())

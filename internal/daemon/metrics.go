@@ -12,6 +12,7 @@ import (
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/balancer"
 	"github.com/virga-cloud/virga/internal/control"
+	"github.com/virga-cloud/virga/internal/control/ledger"
 	"github.com/virga-cloud/virga/internal/control/store"
 	"github.com/virga-cloud/virga/internal/metrics"
 	"github.com/virga-cloud/virga/internal/node"
@@ -24,6 +25,7 @@ type figures struct {
 	store     *store.Store
 	admission *control.Admission
 	services  *balancer.Controller
+	ledger    *ledger.Ledger
 }
 
 func (f figures) Capacity(ctx context.Context) (api.NodeCapacity, error) {

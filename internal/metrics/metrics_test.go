@@ -118,6 +118,13 @@ func TestDocumentationIsCurrent(t *testing.T) {
 	for _, f := range services.families() {
 		names = append(names, f.name)
 	}
+	for _, f := range newCostCollector(withCosts{}).families() {
+		names = append(names, f.name)
+		kind := map[prometheus.ValueType]string{gauge: "gauge", counter: "counter"}[f.kind]
+		if line := fmt.Sprintf("| `%s` | %s | `%s` | ", f.name, kind, strings.Join(f.labels, "` `")); !strings.Contains(string(b), line) {
+			t.Errorf("docs/metrics.md lacks the line\n%s", line)
+		}
+	}
 	for _, m := range regexp.MustCompile("(?m)^\\| `(virga_[a-z_]+)`").FindAllStringSubmatch(string(b), -1) {
 		if !slices.Contains(names, m[1]) {
 			t.Errorf("docs/metrics.md has %s, which nothing exports", m[1])

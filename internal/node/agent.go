@@ -17,7 +17,8 @@ import (
 	"github.com/virga-cloud/virga/internal/volume"
 )
 
-// Config is what an Agent stands on. Every field but Drainer is required.
+// Config is what an Agent stands on. Every field but Drainer and Ledger
+// is required.
 type Config struct {
 	Name    string // of the node; instances bound to it are this agent's
 	Version string // of virga, for Info
@@ -32,6 +33,7 @@ type Config struct {
 	Network Network
 	CPU     CPU
 	Drainer Drainer // nil: an instance is asked to stop at once
+	Ledger  Ledger  // nil: nothing is recorded
 	// Logs yields the lines of a log file; when following it ends after what
 	// was written before ended was closed.
 	Logs func(ctx context.Context, path string, o api.LogOptions, ended <-chan struct{}) iter.Seq2[api.LogLine, error]

@@ -131,3 +131,15 @@ type Drainer interface {
 	// and at once for an instance that nobody sends requests to.
 	Drain(ctx context.Context, instance string)
 }
+
+// Ledger records what ran, for who pays for it. Its methods do not block for
+// long and may be called again for the same event.
+type Ledger interface {
+	// Ended says that a life of an instance has ended. It is called before the
+	// store is told, so that a crash in between repeats it. last says that no
+	// other follows by itself.
+	Ended(in *api.Instance, life int, at time.Time, last bool)
+	// Removing says that an instance is about to be removed, and its CPU
+	// credits forgotten.
+	Removing(in *api.Instance)
+}

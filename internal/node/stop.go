@@ -105,6 +105,10 @@ func (a *Agent) settle(ctx context.Context, w *worker, in *api.Instance) error {
 			return fmt.Errorf("kill what is left of %s: %w", in.ID, err)
 		}
 	}
+	if a.Ledger != nil {
+		last := settled(in, f, exit).Phase != api.PhaseRestarting
+		a.Ledger.Ended(in, life, exit.Time, last)
+	}
 	if err := a.Store.Instances.Observe(in.ID, func(o *api.Instance) { o.Status = settled(o, f, exit) }); err != nil {
 		return err
 	}
@@ -165,6 +169,10 @@ func (a *Agent) restNow(ctx context.Context, w *worker, in *api.Instance) error 
 // leaves has no owner any more and is collected.
 func (a *Agent) remove(ctx context.Context, w *worker, in *api.Instance) error {
 	w.stopHealth()
+	a.CPU.Release(in.ID) // charges what is owed
+	if a.Ledger != nil {
+		a.Ledger.Removing(in)
+	}
 	a.CPU.Forget(in.ID)
 	if err := a.Network.Detach(ctx, in.ID); err != nil {
 		return err

@@ -25,16 +25,16 @@ func (s *Server) credits(ctx context.Context, r *creditsRequest) (*body[api.CPUC
 	return &body[api.CPUCredits]{c}, err
 }
 
-// withCredits is a copy of an instance with its account, of one that has one.
-func (s *Server) withCredits(ctx context.Context, in *api.Instance) *api.Instance {
-	if in.Type == nil || in.Type.Family != api.FamilyBurst {
-		return in
-	}
-	c, err := s.Node.Credits(ctx, in.ID, "")
-	if err != nil {
-		return in // not before its first start
-	}
+// withAccount is a copy of an instance with its credits, of one that has any,
+// and its cost.
+func (s *Server) withAccount(ctx context.Context, in *api.Instance) *api.Instance {
 	shown := *in
-	shown.Credits = &c
+	spent, perHour := s.Costs.Spent(in.ID)
+	shown.Cost = &api.InstanceCost{Currency: s.Admission.Types.Rates().Currency, PerHour: perHour, Spent: spent}
+	if in.Type != nil && in.Type.Family == api.FamilyBurst {
+		if c, err := s.Node.Credits(ctx, in.ID, ""); err == nil { // not before its first start
+			shown.Credits = &c
+		}
+	}
 	return &shown
 }

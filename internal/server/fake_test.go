@@ -321,6 +321,23 @@ func (fakeVolumes) Path(id string) string                         { return "/vol
 func (fakeVolumes) Create(context.Context, string) error          { return nil }
 func (fakeVolumes) Remove(context.Context, string) (int64, error) { return 5, nil }
 
+// fakeCosts says what it was asked for.
+type fakeCosts struct{}
+
+func (fakeCosts) Cost(_ context.Context, by, project string, from, to time.Time) (api.CostReport, error) {
+	return api.CostReport{From: from, To: to, By: by, Currency: "EUR", Lines: []api.CostLine{{Key: project}}}, nil
+}
+
+func (fakeCosts) Export(_ context.Context, w io.Writer, format, _ string, _, _ time.Time) error {
+	if format != "csv" {
+		return api.Invalid("format", "there is no format %q", format)
+	}
+	_, err := io.WriteString(w, "start,end\n")
+	return err
+}
+
+func (fakeCosts) Spent(string) (float64, float64) { return 1.5, .5 }
+
 // world is a server on a unix socket over a memory store and a fake node.
 type world struct {
 	*Server
@@ -342,7 +359,7 @@ func newWorld(t testing.TB, change func(*Config)) *world {
 		Types: control.Types{Store: st}, Supply: control.Supply{Node: "n1", Overcommit: 10, Capacity: api.Capacity{
 			Physical: api.Amount{VCPUs: 4}, Allocatable: api.Amount{VCPUs: 3.5, Memory: 1 << 30}}}}
 	c := Config{Store: st, Admission: admission, Node: node, NodeName: "n1", Images: fakeImages{}, Volumes: fakeVolumes{}, Events: events,
-		Version: "test", Log: log}
+		Costs: fakeCosts{}, Version: "test", Log: log}
 	if change != nil {
 		change(&c)
 	}

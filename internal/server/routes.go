@@ -20,6 +20,7 @@ func (s *Server) routes() {
 	s.typeRoutes()
 	s.tokenRoutes()
 	s.capacityRoutes()
+	s.costRoutes()
 	if s.Metrics != nil {
 		s.mux.Handle("GET /metrics", s.Metrics)
 	}

@@ -40,6 +40,7 @@ type Config struct {
 	Images    Images
 	Volumes   Volumes
 	Services  Services
+	Costs     Costs
 	Events    *event.Log
 	Version   string // of virga
 	Log       *slog.Logger

@@ -1,22 +1,13 @@
 package catalogue
 
-import (
-	"math"
-
-	"github.com/virga-cloud/virga/api"
-)
+import "github.com/virga-cloud/virga/api"
 
 const gib = 1 << 30
 
-// Default list prices per hour, those of the OpenCost specification.
-const (
-	vcpuPrice   = 0.031611
-	memoryPrice = 0.004237 // per GiB
-)
-
-// BuiltIn is every type that virga brings, in the order in which they are shown.
-// The burst sizes have the vCPUs, baselines and memory of EC2's T3.
-func BuiltIn() []api.InstanceType {
+// BuiltIn is every type that virga brings, in the order in which they are shown,
+// at those rates. The burst sizes have the vCPUs, baselines and memory of EC2's
+// T3.
+func BuiltIn(rates api.Rates) []api.InstanceType {
 	types := []api.InstanceType{
 		burst("nano", 2, .05, gib/2),
 		burst("micro", 2, .10, gib),
@@ -38,21 +29,15 @@ func BuiltIn() []api.InstanceType {
 	}
 	for i := range types {
 		types[i].Origin = api.OriginBuiltIn
+		types[i].PricePerHour = priceOf(rates, types[i])
 	}
 	return types
-}
-
-// price is what the promised vCPUs and the memory cost, to a hundredth of a cent.
-func price(vcpus float64, memory int64) float64 {
-	p := vcpus*vcpuPrice + float64(memory)/gib*memoryPrice
-	return math.Round(p*1e4) / 1e4
 }
 
 func burst(size string, vcpus, baseline float64, memory int64) api.InstanceType {
 	return api.InstanceType{
 		Name: "burst." + size, Family: api.FamilyBurst, VCPUs: vcpus, Memory: memory,
 		Baseline: baseline, CreditMode: api.CreditStandard,
-		PricePerHour: price(vcpus*baseline, memory),
 	}
 }
 
@@ -60,14 +45,10 @@ func burst(size string, vcpus, baseline float64, memory int64) api.InstanceType 
 func shared(size string, vcpus float64, memory int64) api.InstanceType {
 	return api.InstanceType{
 		Name: "shared." + size, Family: api.FamilyShared, VCPUs: vcpus, Memory: memory,
-		Weight: int64(vcpus * 1024), PricePerHour: price(vcpus, memory),
+		Weight: int64(vcpus * 1024),
 	}
 }
 
-// dedicated cores cost half as much again: nobody else may use them when idle.
 func dedicated(size string, vcpus float64, memory int64) api.InstanceType {
-	return api.InstanceType{
-		Name: "dedicated." + size, Family: api.FamilyDedicated, VCPUs: vcpus, Memory: memory,
-		PricePerHour: price(1.5*vcpus, memory),
-	}
+	return api.InstanceType{Name: "dedicated." + size, Family: api.FamilyDedicated, VCPUs: vcpus, Memory: memory}
 }

@@ -35,10 +35,8 @@ func validateSize(t api.InstanceType) error {
 	case t.Memory < minMemory || t.Memory > maxMemory:
 		return api.Invalid("memory", "type %s: memory %s: must be from %s to %s", t.Name,
 			api.FormatBytes(t.Memory), api.FormatBytes(minMemory), api.FormatBytes(maxMemory))
-	case math.IsNaN(t.PricePerHour) || math.IsInf(t.PricePerHour, 0) || t.PricePerHour < 0:
-		return api.Invalid("pricePerHour", "type %s: price %v: must be a number that is not negative", t.Name, t.PricePerHour)
 	}
-	return nil
+	return goodPrice("pricePerHour", "type "+t.Name+": ", t.PricePerHour)
 }
 
 func validateFamily(t api.InstanceType) error {

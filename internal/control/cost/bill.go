@@ -40,6 +40,9 @@ const gib = 1 << 30
 // system. The three add up to the whole. Promises beyond what is there
 // (over-commit) share it in proportion. Records and periods have ended at to.
 func Report(records []Record, periods []Period, by By, from, to time.Time) (api.CostReport, error) {
+	if first := begins(periods); first.After(from) && first.Before(to) {
+		from = first // nothing is known of the time before
+	}
 	rep := api.CostReport{From: from, To: to, Lines: []api.CostLine{}}
 	sums := map[string]*sum{}
 	of := func(r Record) *sum {
@@ -95,6 +98,16 @@ func Report(records []Record, periods []Period, by By, from, to time.Time) (api.
 	}
 	slices.SortFunc(rep.Lines, func(a, b api.CostLine) int { return cmp.Or(cmp.Compare(b.Cost, a.Cost), cmp.Compare(a.Key, b.Key)) })
 	return rep, nil
+}
+
+// begins is when the first of the periods does; zero without any.
+func begins(periods []Period) (t time.Time) {
+	for i, p := range periods {
+		if i == 0 || p.Start.Before(t) {
+			t = p.Start
+		}
+	}
+	return t
 }
 
 type sum struct {

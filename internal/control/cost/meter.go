@@ -17,6 +17,26 @@ type Line struct {
 	Seen   *time.Duration `json:"seenNs,omitempty"` // since the boot; the node was alive
 }
 
+// Valid reports whether a line that was read can have been written: exactly
+// one thing, with numbers that can be added up.
+func (l Line) Valid() bool {
+	n := 0
+	for _, set := range []bool{l.Period != nil, l.Open != nil, l.Run != nil, l.Known != nil, l.Seen != nil} {
+		if set {
+			n++
+		}
+	}
+	if n != 1 {
+		return false
+	}
+	for _, r := range []*Record{l.Open, l.Run} {
+		if r != nil && (r.VCPUs < 0 || r.Memory < 0 || r.Stored < 0 || r.Ran < 0 || r.Billed < 0 || r.Age < 0 || r.Credits < 0 || r.Fee < 0 || r.Price < 0) {
+			return false
+		}
+	}
+	return l.Run == nil || !l.Run.End.Before(l.Run.Start)
+}
+
 // Known is what has to be remembered of an instance beyond its records.
 type Known struct {
 	Instance string        `json:"instance"`
@@ -210,6 +230,9 @@ func (m *Meter) look(now Moment) []Line {
 	return nil
 }
 
+// Look takes note of the time.
+func (m *Meter) Look(now Moment) []Line { return m.look(now) }
+
 // accrue adds the time until up to the tally.
 func (m *Meter) accrue(up time.Duration) {
 	dt := up - m.seen
@@ -320,17 +343,25 @@ func (m *Meter) Ends(l Life, at time.Time, last bool, now Moment) []Line {
 	return append(out, m.close(o, m.at(at, now), true, last)...)
 }
 
-// Charged takes note of what an instance's account has been charged in all, in
-// credits, at that fee for a vCPU-hour.
-func (m *Meter) Charged(w What, total float64, now Moment) []Line {
-	k := m.of(w.Instance)
-	due := total - k.Charged
-	if due < 1e-9 {
-		return nil
+// Due is what an instance's account has been charged in all, in credits, less
+// what records say already; false for nothing.
+func (m *Meter) Due(w What, total float64, now Moment) (Record, bool) {
+	due := total
+	if k := m.known[w.Instance]; k != nil {
+		due -= k.Charged
 	}
-	out := m.look(now)
 	at := m.period.wall(now.Up)
 	r := Record{What: w, Period: m.period.ID, Start: at, End: at, Credits: due, Fee: m.period.Rates.CreditFee, Total: total}
+	return r, due >= 1e-9
+}
+
+// Charged records what is due.
+func (m *Meter) Charged(w What, total float64, now Moment) []Line {
+	out := m.look(now)
+	r, ok := m.Due(w, total, now)
+	if !ok {
+		return out
+	}
 	m.learn(r)
 	return append(out, Line{Run: &r})
 }
@@ -374,10 +405,14 @@ func (m *Meter) Mark(now Moment) []Line {
 	return append(out, Line{Seen: &up})
 }
 
-// Forget drops an instance that is no more. What it cost stays.
-func (m *Meter) Forget(instance string) {
+// Gone takes note that an instance is no more. What it cost stays.
+func (m *Meter) Gone(instance string, now Moment) []Line {
+	var out []Line
+	if o := m.open[instance]; o != nil {
+		out = append(m.look(now), m.close(m.open[instance], now.Up, true, true)...)
+	}
 	delete(m.known, instance)
-	delete(m.open, instance)
+	return out
 }
 
 // Prune forgets the instances of which there says that they are no more.
