@@ -37,6 +37,44 @@ func (c *Client) Attach(ctx context.Context, id string, o AttachOptions) (*Clien
 	return c.session(ctx, "/instances/"+esc(id)+"/attach", q)
 }
 
+// Run creates an instance, connects to its first process and starts it, in one
+// call. It returns the id with the session once the instance is stored; that it
+// cannot be created is an error, that it cannot be started is told by the
+// session.
+func (c *Client) Run(ctx context.Context, r CreateRequest) (*ClientSession, string, error) {
+	s, err := c.session(ctx, "/run", nil)
+	if err != nil {
+		return nil, "", err
+	}
+	id, err := s.begin(r)
+	if err != nil {
+		_ = s.Close()
+		return nil, "", err
+	}
+	return s, id, nil
+}
+
+// begin sends what to run and waits until it is made.
+func (s *ClientSession) begin(r CreateRequest) (string, error) {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return "", fmt.Errorf("encode request: %w", err)
+	}
+	if err := s.ws.Write(ws.Text, b); err != nil {
+		return "", brokenError(err)
+	}
+	_, _, control, err := s.Receive()
+	switch {
+	case err != nil:
+		return "", brokenError(err)
+	case control != nil && control.Error != nil:
+		return "", control.Error
+	case control == nil || control.Instance == "":
+		return "", Errorf(CodeInternal, "the daemon began a session with something else than the instance")
+	}
+	return control.Instance, nil
+}
+
 // Exec runs a process in a running instance and connects to it.
 func (c *Client) Exec(ctx context.Context, id string, spec ExecSpec) (*ClientSession, error) {
 	s, err := c.session(ctx, "/instances/"+esc(id)+"/exec", nil)

@@ -32,8 +32,11 @@ type SessionControl struct {
 	// ExitCode ends an exec or an attach to a process that ended.
 	ExitCode *int `json:"exitCode,omitempty"`
 	// Ready is sent once, when the streams are connected.
-	Ready bool   `json:"ready,omitempty"`
-	Error *Error `json:"error,omitempty"`
+	Ready bool `json:"ready,omitempty"`
+	// Instance is the id of the instance that a run has made; it comes with
+	// Ready.
+	Instance string `json:"instance,omitempty"`
+	Error    *Error `json:"error,omitempty"`
 }
 
 // WindowSize is a terminal's size in characters.

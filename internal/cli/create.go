@@ -38,38 +38,49 @@ func createCommand(a *App) *cobra.Command {
 }
 
 // create makes the instance and pulls its image as --pull says.
-func (s *specFlags) create(ctx context.Context, a *App, r api.CreateRequest, start bool) (api.Instance, error) {
-	if s.cidFile != "" {
-		if _, err := os.Stat(s.cidFile); !errors.Is(err, fs.ErrNotExist) {
-			return api.Instance{}, api.Invalid("cidfile", "--cidfile %s exists already", s.cidFile).
-				WithHint("remove it if the instance it names is gone")
-		}
-	}
-	if s.pull == "always" {
-		if err := s.fetch(ctx, a, r.Spec.Image); err != nil {
-			return api.Instance{}, err
-		}
-	}
-	i, err := a.api().Create(ctx, r, start)
-	if s.pull == "missing" && missingImage(err) {
-		fmt.Fprintf(a.Err, "image %s is not here yet; pulling it\n", r.Spec.Image)
-		if err := s.fetch(ctx, a, r.Spec.Image); err != nil {
-			return i, err
-		}
+func (s *specFlags) create(ctx context.Context, a *App, r api.CreateRequest, start bool) (i api.Instance, err error) {
+	err = s.make(ctx, a, r.Spec.Image, func() (string, error) {
 		i, err = a.api().Create(ctx, r, start)
-	}
+		return i.ID, err
+	})
 	if err != nil {
 		return i, err
 	}
 	for _, w := range i.Status.Warnings {
 		a.warn("%s", w)
 	}
+	return i, nil
+}
+
+// make has create make an instance of image and return its id, which goes into
+// the file that was asked for; once more after a pull when the image is missing.
+func (s *specFlags) make(ctx context.Context, a *App, image string, create func() (string, error)) error {
 	if s.cidFile != "" {
-		if err := os.WriteFile(s.cidFile, []byte(i.ID), 0o644); err != nil {
-			return i, fileError("cidfile", s.cidFile, err)
+		if _, err := os.Stat(s.cidFile); !errors.Is(err, fs.ErrNotExist) {
+			return api.Invalid("cidfile", "--cidfile %s exists already", s.cidFile).
+				WithHint("remove it if the instance it names is gone")
 		}
 	}
-	return i, nil
+	if s.pull == "always" {
+		if err := s.fetch(ctx, a, image); err != nil {
+			return err
+		}
+	}
+	id, err := create()
+	if s.pull == "missing" && missingImage(err) {
+		fmt.Fprintf(a.Err, "image %s is not here yet; pulling it\n", image)
+		if err := s.fetch(ctx, a, image); err != nil {
+			return err
+		}
+		id, err = create()
+	}
+	if err != nil || s.cidFile == "" {
+		return err
+	}
+	if err := os.WriteFile(s.cidFile, []byte(id), 0o644); err != nil {
+		return fileError("cidfile", s.cidFile, err)
+	}
+	return nil
 }
 
 func (s *specFlags) fetch(ctx context.Context, a *App, image string) error {

@@ -76,6 +76,10 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
+	case path == "/run":
+		f.calls = append(f.calls, call)
+		f.run(w, r)
+		return
 	case strings.HasSuffix(path, "/attach"), strings.HasSuffix(path, "/exec") && r.Method == "GET":
 		f.calls = append(f.calls, call)
 		c, err := websocket.Accept(w, r, nil)
@@ -150,6 +154,35 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		problem(api.Errorf(api.CodeNotFound, "no %s", path))
 	}
+}
+
+// run creates what the first message asks for, and then is a session. The
+// caller holds mu.
+func (f *fakeAPI) run(w http.ResponseWriter, r *http.Request) {
+	c, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		f.t.Error(err)
+		return
+	}
+	defer c.Close(websocket.StatusNormalClosure, "")
+	var req api.CreateRequest
+	_, b, err := c.Read(r.Context())
+	if err == nil {
+		err = json.Unmarshal(b, &req)
+	}
+	if err != nil {
+		f.t.Error(err)
+		return
+	}
+	if !f.hasImage(req.Spec.Image) {
+		sendControl(r.Context(), c, api.SessionControl{Error: api.Errorf(api.CodeNotFound, "no image %q on this node", req.Spec.Image).InField("spec.image")})
+		return
+	}
+	f.specs = append(f.specs, req)
+	f.mu.Unlock()
+	defer f.mu.Lock()
+	sendControl(r.Context(), c, api.SessionControl{Ready: true, Instance: "abcdefghijklmnop"})
+	f.session(r.Context(), c)
 }
 
 func (f *fakeAPI) hasImage(name string) bool {

@@ -10,7 +10,7 @@ import (
 )
 
 // run is the command that people use most, so it costs the fewest round trips:
-// one to create, one that attaches, starts, and brings output and exit code.
+// one session creates, starts, and brings output and exit code.
 type run struct {
 	specFlags
 	detach     bool
@@ -63,26 +63,32 @@ func (r *run) run(cmd *cobra.Command, a *App, args []string) error {
 	}
 	// A terminal can be detached from and attached to again: its input stays open.
 	req.Spec.StdinOnce = req.Spec.Stdin && !req.Spec.TTY
-	i, err := r.create(cmd.Context(), a, req, false)
-	if err != nil {
-		return err
-	}
-	// From here signals are the workload's, not the end of the command.
+	// Until there is an instance signals end the command; from then on they are
+	// the workload's.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(cmd.Context()))
 	defer cancel()
-	if !r.sigProxy {
-		ctx = cmd.Context()
-	}
-	session, err := a.api().Attach(ctx, i.ID, api.AttachOptions{Start: true})
+	release := context.AfterFunc(cmd.Context(), cancel)
+	var session *api.ClientSession
+	var id string
+	err = r.make(cmd.Context(), a, req.Spec.Image, func() (string, error) {
+		session, id, err = a.api().Run(ctx, req)
+		return id, err
+	})
 	if err != nil {
-		return r.undo(ctx, a, i.ID, err)
+		if session != nil { // the file for the id could not be written
+			_ = session.Close()
+		}
+		return r.undo(context.WithoutCancel(ctx), a, id, err)
+	}
+	if r.sigProxy {
+		release()
 	}
 	d := dialogue{
 		tty: req.Spec.TTY, stdin: req.Spec.Stdin, keys: keys, proxy: r.sigProxy, untilGone: r.remove,
 	}
 	status, err := d.hold(ctx, a, session)
 	if _, failed := errors.AsType[*exitError](err); failed {
-		return r.undo(ctx, a, i.ID, err)
+		return r.undo(context.WithoutCancel(ctx), a, id, err)
 	}
 	if err != nil {
 		return err
@@ -110,7 +116,7 @@ func (r *run) start(ctx context.Context, a *App, req api.CreateRequest) error {
 // undo removes an instance that was made for this command alone and could not
 // be started.
 func (r *run) undo(ctx context.Context, a *App, id string, err error) error {
-	if r.remove {
+	if r.remove && id != "" {
 		if e := a.api().Remove(ctx, id, true, true); e != nil && api.CodeOf(e) != api.CodeNotFound {
 			a.warn("instance %s was not removed: %s", api.ShortID(id), e)
 		}

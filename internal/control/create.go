@@ -28,6 +28,10 @@ type Creation struct {
 	Revision, Ordinal int
 	Image             string
 	Warm              bool // for its group's warm pool
+
+	// Before, when not nil, is called with the instance that is about to be
+	// stored; its error stops that.
+	Before func(*api.Instance) error
 }
 
 // Create stores a new instance in one durable write; the node then makes it,
@@ -75,6 +79,11 @@ func (a *Admission) Create(ctx context.Context, c Creation) (*api.Instance, erro
 		return nil, err
 	}
 	defer release()
+	if c.Before != nil {
+		if err := c.Before(in); err != nil {
+			return nil, err
+		}
+	}
 	if err := a.store(ctx, in, c.Name == ""); err != nil {
 		return nil, err
 	}

@@ -25,6 +25,12 @@ func (a *Agent) Attach(ctx context.Context, id string) (engine.Session, error) {
 	return a.Engine.Attach(ctx, id, life)
 }
 
+// AttachFirst connects to the first process that an instance will have which is
+// not stored yet.
+func (a *Agent) AttachFirst(ctx context.Context, id string) (engine.Session, error) {
+	return a.Engine.Attach(ctx, id, 1)
+}
+
 // Exec starts a further process in the running instance.
 func (a *Agent) Exec(ctx context.Context, id string, spec api.ExecSpec) (engine.Session, error) {
 	in, err := a.alive(id)

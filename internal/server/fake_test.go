@@ -128,6 +128,10 @@ func (n *fakeNode) Attach(_ context.Context, id string) (engine.Session, error) 
 	return s, nil
 }
 
+func (n *fakeNode) AttachFirst(ctx context.Context, id string) (engine.Session, error) {
+	return n.Attach(ctx, id)
+}
+
 func (n *fakeNode) Exec(_ context.Context, _ string, spec api.ExecSpec) (engine.Session, error) {
 	if spec.Command[0] == "missing" {
 		return nil, api.Errorf(api.CodeNotFound, "no command %q", spec.Command[0]).InField("spec.command")

@@ -32,6 +32,8 @@ type Node interface {
 	// Attach connects to the first process of an instance. It may be called
 	// before the instance starts: the session then waits for its next life.
 	Attach(ctx context.Context, id string) (engine.Session, error)
+	// AttachFirst is Attach before the instance is stored: to its first life.
+	AttachFirst(ctx context.Context, id string) (engine.Session, error)
 	Exec(ctx context.Context, id string, spec api.ExecSpec) (engine.Session, error)
 	Signal(ctx context.Context, id, signal string) error
 	// Logs yields lines until the end, or until ctx ends when following.

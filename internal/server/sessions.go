@@ -10,17 +10,20 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control"
 )
 
 const (
 	// maxMessage bounds what a client sends at once, in bytes.
 	maxMessage = 1 << 20
-	// specTimeout is how long the client of an exec may take to say what to run.
+	// specTimeout is how long the client of an exec or a run may take to say what
+	// to run.
 	specTimeout = 30 * time.Second
 )
 
 func (s *Server) sessionRoutes() {
 	raw(s, http.MethodGet, "/v1/instances/{id}/attach", "Connect to an instance's first process (WebSocket)", "application/octet-stream", s.attach)
+	raw(s, http.MethodGet, "/v1/run", "Create an instance, connect to its first process and start it (WebSocket)", "application/octet-stream", s.run)
 	raw(s, http.MethodGet, "/v1/instances/{id}/exec", "Run a process in an instance and connect to it (WebSocket)", "application/octet-stream", s.exec)
 	route(s, http.MethodPost, "/v1/instances/{id}/exec", "Run a process in an instance and leave it", s.execDetached)
 }
@@ -68,12 +71,51 @@ func (s *Server) attach(r *http.Request, w http.ResponseWriter, q *attachRequest
 	if q.Logs {
 		p.replay(ctx, s.Node.Logs(ctx, in.ID, api.LogOptions{Tail: -1}))
 	}
-	last := p.run(ctx, func(ctx context.Context) (int, error) { return s.awaitExit(ctx, in.ID, life, sess.Wait) })
+	s.hold(ctx, p, in, life)
+	return nil
+}
+
+// hold moves a life's streams until it has ended and tells the end.
+func (s *Server) hold(ctx context.Context, p *pump, in *api.Instance, life int) {
+	last := p.run(ctx, func(ctx context.Context) (int, error) { return s.awaitExit(ctx, in.ID, life, p.session.Wait) })
 	if last != nil && in.Spec.AutoRemove {
 		// The exit is told when the name is free again.
 		_, _ = s.Store.Instances.Await(ctx, in.ID, func(i *api.Instance) bool { return i.Desired.Life > life })
 	}
 	p.end(ctx, last)
+}
+
+// run is create and attach with start in one: one durable write and one round
+// trip less. The streams are connected before the instance is stored, so that
+// the node cannot start it before that.
+func (s *Server) run(r *http.Request, w http.ResponseWriter, q *InProject) error {
+	ctx, done := s.lasting(r.Context())
+	defer done()
+	c, err := accept(w, r)
+	if err != nil {
+		return err
+	}
+	p := &pump{conn: c}
+	var in *api.Instance
+	req, err := readFirst(ctx, c, parseCreate)
+	if err == nil {
+		in, err = s.Admission.Create(ctx, control.Creation{
+			CreateRequest: req, Project: q.Project, Start: true,
+			Before: func(in *api.Instance) (err error) {
+				p.session, err = s.Node.AttachFirst(ctx, in.ID)
+				return err
+			},
+		})
+	}
+	if p.session != nil {
+		defer p.session.Close()
+	}
+	if err != nil {
+		p.end(ctx, &api.SessionControl{Error: s.sessionError(err)})
+		return nil
+	}
+	p.control(ctx, api.SessionControl{Ready: true, Instance: in.ID})
+	s.hold(ctx, p, in, in.Desired.Life)
 	return nil
 }
 
@@ -98,7 +140,7 @@ func (s *Server) exec(r *http.Request, w http.ResponseWriter, t *Target) error {
 		return err
 	}
 	p := &pump{conn: c}
-	spec, err := readSpec(ctx, c)
+	spec, err := readFirst(ctx, c, parseSpec)
 	if err == nil {
 		p.session, err = s.Node.Exec(ctx, in.ID, spec)
 	}
@@ -121,18 +163,29 @@ func (s *Server) sessionError(err error) *api.Error {
 	return e
 }
 
-// readSpec reads the first message of an exec.
-func readSpec(ctx context.Context, c *websocket.Conn) (api.ExecSpec, error) {
+// readFirst reads the first message of an exec or a run, which says what.
+func readFirst[T any](ctx context.Context, c *websocket.Conn, parse func([]byte) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, specTimeout)
 	defer cancel()
+	var none T
 	kind, msg, err := c.Read(ctx)
 	if err != nil {
-		return api.ExecSpec{}, err
+		return none, err
 	}
 	if kind != websocket.MessageText {
-		return api.ExecSpec{}, api.Errorf(api.CodeInvalid, "the first message of an exec is its spec, as text")
+		return none, api.Errorf(api.CodeInvalid, "the first message of the session is what to run, as text")
 	}
-	return parseSpec(msg)
+	return parse(msg)
+}
+
+func parseCreate(msg []byte) (api.CreateRequest, error) {
+	var r api.CreateRequest
+	d := json.NewDecoder(bytes.NewReader(msg))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&r); err != nil {
+		return r, api.Errorf(api.CodeInvalid, "create request: %v", err)
+	}
+	return r, nil
 }
 
 func parseSpec(msg []byte) (api.ExecSpec, error) {

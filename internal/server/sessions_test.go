@@ -57,6 +57,35 @@ func TestAttachBeforeTheStart(t *testing.T) {
 	}
 }
 
+// A run creates, starts and connects in one call; what keeps it from being
+// created is told before there is an instance, what keeps it from starting after.
+func TestRun(t *testing.T) {
+	w, ctx := newWorld(t, nil), t.Context()
+	r := hello("job", "exit")
+	r.Spec.AutoRemove = true
+	s, id, err := w.client.Run(ctx, r)
+	must(t, err)
+	out, last := drain(t, s, func() {})
+	if id == "" || last == nil || last.ExitCode == nil || *last.ExitCode != 7 || out != "exit\n" {
+		t.Errorf("instance %q, output %q, ended with %+v", id, out, last)
+	}
+	if _, err := w.client.Instance(ctx, "job"); api.CodeOf(err) != api.CodeNotFound {
+		t.Errorf("the name is not free when the session has ended: %v", err)
+	}
+
+	r.Spec.Image = "missing"
+	_, _, err = w.client.Run(ctx, r)
+	wantCode(t, "run of an image that is not there", err, api.CodeNotFound)
+	if e, ok := errors.AsType[*api.Error](err); !ok || e.Field != "spec.image" {
+		t.Errorf("field of %v", err)
+	}
+	s, _, err = w.client.Run(ctx, hello("other", "fail"))
+	must(t, err)
+	if _, last = drain(t, s, func() {}); last == nil || last.Error == nil || last.Error.Field != "spec.command" {
+		t.Errorf("ended with %+v", last)
+	}
+}
+
 func TestAttachToAFailedStart(t *testing.T) {
 	w, ctx := newWorld(t, nil), t.Context()
 	_, err := w.client.Create(ctx, hello("job", "fail"), false)
@@ -99,6 +128,9 @@ func FuzzControl(f *testing.F) {
 	f.Add([]byte(`{`))
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		if _, err := parseControl(msg); err != nil && api.CodeOf(err) != api.CodeInvalid {
+			t.Error(err)
+		}
+		if _, err := parseCreate(msg); err != nil && api.CodeOf(err) != api.CodeInvalid {
 			t.Error(err)
 		}
 		if spec, err := parseSpec(msg); err == nil && len(spec.Command) == 0 {

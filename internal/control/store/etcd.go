@@ -82,14 +82,15 @@ func openEtcd(ctx context.Context, path string, log *slog.Logger) (*etcd, error)
 	return e, nil
 }
 
-var segmentOnce sync.Once
+// settingsOnce sets what etcd keeps in variables of its packages.
+var settingsOnce sync.Once
 
 // start runs etcd and waits until it answers.
 func (e *etcd) start(ctx context.Context, log *slog.Logger) error {
 	if err := e.room(roomToStart); err != nil {
 		return err
 	}
-	segmentOnce.Do(func() { wal.SegmentSizeBytes = segmentBytes })
+	settingsOnce.Do(func() { wal.SegmentSizeBytes, watchResyncPeriod = segmentBytes, calmResync })
 	cfg, err := e.config(log)
 	if err != nil {
 		return err
@@ -114,6 +115,7 @@ func (e *etcd) start(ctx context.Context, log *slog.Logger) error {
 	}
 	select {
 	case <-e.server.ReadyNotify():
+		calm(e.server)
 		return nil
 	case <-e.broken.Done():
 		return e.unusable(context.Cause(e.broken))

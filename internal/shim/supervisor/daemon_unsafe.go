@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -91,8 +90,6 @@ func supervise(dir string) error {
 }
 
 func prepare(dir string) (*Listener, error) {
-	// Little memory matters more than the time the collector takes.
-	debug.SetGCPercent(25)
 	unix.Umask(0o022)
 	defaultSignals()
 	// A process that joins a container's namespaces still shares this memory
