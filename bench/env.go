@@ -26,6 +26,7 @@ type env struct {
 	runs   int
 	only   []string // peers to measure beside; all when empty
 
+	core   string // the only one that the daemon has; "" is all
 	socket string
 	client *api.Client
 	daemon *exec.Cmd
@@ -66,11 +67,8 @@ func (e *env) prepare(ctx context.Context, flags []string) error {
 		return err
 	}
 	e.rootfs = root
-	args := append([]string{"server", "--data-dir", filepath.Join(e.dir, "data"), "--socket", e.socket}, flags...)
-	e.daemon = exec.Command(e.binary, args...)
-	e.daemon.Stdout, e.daemon.Stderr = &e.log, &e.log
-	if err := e.daemon.Start(); err != nil {
-		return fmt.Errorf("start virga server: %w", err)
+	if err := e.startDaemon(flags); err != nil {
+		return err
 	}
 	e.client = api.Dial(e.socket)
 	e.closing(e.stopDaemon)
@@ -78,6 +76,20 @@ func (e *env) prepare(ctx context.Context, flags []string) error {
 		return fmt.Errorf("%w\n%s", err, e.log.String())
 	}
 	return e.importDir(ctx, "bench", e.rootfs)
+}
+
+// startDaemon starts the daemon in its directory.
+func (e *env) startDaemon(flags []string) error {
+	args := append([]string{e.binary, "server", "--data-dir", filepath.Join(e.dir, "data"), "--socket", e.socket}, flags...)
+	if e.core != "" {
+		args = append([]string{"taskset", "-c", e.core}, args...)
+	}
+	e.daemon = exec.Command(args[0], args[1:]...)
+	e.daemon.Stdout, e.daemon.Stderr = &e.log, &e.log
+	if err := e.daemon.Start(); err != nil {
+		return fmt.Errorf("start virga server: %w", err)
+	}
+	return nil
 }
 
 func (e *env) ready(ctx context.Context) error {

@@ -15,6 +15,8 @@ type networkPart struct {
 // named network.*, and leaves nothing behind.
 var networkParts = []networkPart{
 	{"throughput between instances and the node, beside a bridge made by hand", networkThroughput},
+	{"requests through the proxy on one core, beside nginx and haproxy", networkProxy},
+	{"answers of the name server on one core", networkDNS},
 }
 
 // benchNetwork measures what a network of virga costs beside one made by hand
