@@ -21,8 +21,9 @@ const (
 	maxForwards    = 512 // queries waiting for other name servers
 	maxConnections = 256 // TCP clients
 	idleTimeout    = 10 * time.Second
-	batchSize      = 64   // datagrams answered at a time
-	maxQuery       = 4096 // bytes; what is cut off makes a query malformed
+	batchSize      = 64      // datagrams answered at a time
+	receiveBuffer  = 1 << 20 // bytes; the kernel may allow less
+	maxQuery       = 4096    // bytes; what is cut off makes a query malformed
 )
 
 // Config is what a Server needs.
@@ -126,6 +127,9 @@ func listen(ctx context.Context, addr netip.Addr) (*listener, error) {
 	u, err := lc.ListenPacket(ctx, "udp", at)
 	if err != nil {
 		return nil, err
+	}
+	if err := u.(*net.UDPConn).SetReadBuffer(receiveBuffer); err != nil {
+		return nil, errors.Join(err, u.Close())
 	}
 	t, err := lc.Listen(ctx, "tcp", at)
 	if err != nil {
