@@ -117,12 +117,13 @@ const (
 
 // ServiceTLS is where the certificate of https ports comes from.
 type ServiceTLS struct {
-	// ACME asks a public authority for the certificate: not supported yet.
-	ACME bool `json:"acme,omitempty"`
+	// ACME has a public authority make certificates for the hosts of the routes
+	// and for Names, as far as they are full names.
+	ACME bool `json:"acme,omitempty" doc:"Certificates of a public authority, such as Let's Encrypt"`
 	// Certificate and Key are PEM. The key is never shown.
 	Certificate string   `json:"certificate,omitempty"`
 	Key         string   `json:"key,omitempty"`
-	Names       []string `json:"names,omitempty" doc:"Further names in a certificate of virga's own CA"`
+	Names       []string `json:"names,omitempty" doc:"Further names in a certificate of virga's own CA, or of the public authority"`
 }
 
 // ServiceStatus is the state of a service at the moment it was read.

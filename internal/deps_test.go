@@ -31,11 +31,12 @@ var mayImport = map[string][]string{
 	"internal/image/...":   {"api", "internal/linux/...", "internal/image/..."},
 	"internal/network/...": {"api", "internal/linux/...", "internal/engine", "internal/dns", "internal/network/..."},
 	"internal/dns":         {"api", "internal/linux/..."},
-	"internal/balancer":    {"api", "internal/ca", "internal/control/service", "internal/control/store", "internal/dns", "internal/linux/...", "internal/network", "internal/proxy"},
+	"internal/balancer":    {"api", "internal/acme", "internal/ca", "internal/control/service", "internal/control/store", "internal/dns", "internal/linux/...", "internal/network", "internal/proxy"},
 	"internal/proxy/...":   {"api", "internal/proxy/..."},
 	"internal/volume/...":  {"api", "internal/linux/..."},
 	"internal/metadata":    {"api"},
 	"internal/ca":          {"api"},
+	"internal/acme":        {"api"},
 	"internal/metrics":     {"api"},
 	"internal/cpu/...":     {"api", "internal/linux/...", "internal/cpu/..."},
 

@@ -32,8 +32,15 @@ func serve(args []string) error {
 		return err
 	}
 	fmt.Printf("listening on %s\n", l.Addr())
-	s := &http.Server{Handler: http.HandlerFunc(answer), ReadHeaderTimeout: 10 * time.Second}
+	lasting := streams{ctx}
+	pages := http.NewServeMux()
+	pages.HandleFunc("/", answer)
+	pages.HandleFunc("/events", lasting.events)
+	pages.HandleFunc("/echo", lasting.echo)
+	s := &http.Server{Handler: pages, ReadHeaderTimeout: 10 * time.Second}
+	ended := make(chan struct{})
 	go func() {
+		defer close(ended)
 		<-ctx.Done()
 		end, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
@@ -42,6 +49,7 @@ func serve(args []string) error {
 	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
+	<-ended
 	fmt.Println("stopped")
 	return nil
 }

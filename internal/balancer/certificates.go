@@ -3,6 +3,7 @@ package balancer
 import (
 	"crypto/tls"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 // certificates are those of the services behind one door, in their order.
 type certificates struct {
 	authority *ca.Authority
+	public    Public
 	list      []credential
 }
 
@@ -23,12 +25,48 @@ type credential struct {
 	names []string // a client may ask for; "*.example.org" too
 	addrs []netip.Addr
 	given *tls.Certificate
+	// public are the names for which a public authority has a certificate made.
+	public []string
+}
+
+// Public has certificates of a public authority.
+type Public interface {
+	// Want makes the names that are to have one those given.
+	Want(names []string)
+	// Certificate is the one for a name, nil as long as there is none.
+	Certificate(name string) *tls.Certificate
+	// Validates says whether a client is the authority that looks whether a name
+	// is ours, and what it is to be shown.
+	Validates(*tls.ClientHelloInfo) (*tls.Certificate, bool, error)
+	// Challenge is what the authority is to be answered to a request.
+	Challenge(host, path string) (string, bool)
+	// Problems are what keeps names from having a certificate.
+	Problems(names []string) []string
+}
+
+// publicNames are those for which a service has certificates of a public
+// authority.
+func publicNames(s *api.Service) (names []string) {
+	if s.Spec.TLS == nil || !s.Spec.TLS.ACME {
+		return nil
+	}
+	return service.PublicNames(&s.Spec)
+}
+
+// wantPublic makes the public authority's certificates those that services
+// want.
+func (c *Controller) wantPublic(services []*api.Service) {
+	var names []string
+	for _, s := range services {
+		names = append(names, publicNames(s)...)
+	}
+	c.Public.Want(names)
 }
 
 // certificates are those of services; one that cannot be read is left out, as
 // it was refused when it was given.
 func (c *Controller) certificates(services []*api.Service) *certificates {
-	out := &certificates{authority: c.Authority}
+	out := &certificates{authority: c.Authority, public: c.Public}
 	for _, s := range services {
 		cr := credential{
 			names: []string{s.Name, s.Name + "." + s.Project + "." + c.Domain, "localhost"},
@@ -41,6 +79,7 @@ func (c *Controller) certificates(services []*api.Service) *certificates {
 		}
 		if t := s.Spec.TLS; t != nil {
 			cr.names = append(cr.names, t.Names...)
+			cr.public = publicNames(s)
 			if t.Certificate != "" {
 				pair, err := tls.X509KeyPair([]byte(t.Certificate), []byte(t.Key))
 				if err != nil {
@@ -62,13 +101,13 @@ func (c *certificates) choose(name string) (*tls.Certificate, error) {
 	name = strings.ToLower(name)
 	for _, cr := range c.list {
 		if cr.has(name) {
-			return cr.certificate(c.authority)
+			return cr.certificate(name, c.authority, c.public)
 		}
 	}
 	if len(c.list) == 0 {
 		return nil, api.Errorf(api.CodeNotFound, "no service has a certificate for %q", name)
 	}
-	return c.list[0].certificate(c.authority)
+	return c.list[0].certificate(name, c.authority, c.public)
 }
 
 // has says whether a client that asks for a name in lower case means it.
@@ -87,7 +126,14 @@ func under(name, domain string) bool {
 	return ok && rest == domain
 }
 
-func (cr *credential) certificate(a *ca.Authority) (*tls.Certificate, error) {
+// certificate is the one for a name. Where a public authority's is not there
+// yet, virga's own has to do.
+func (cr *credential) certificate(name string, a *ca.Authority, public Public) (*tls.Certificate, error) {
+	if slices.Contains(cr.public, name) {
+		if c := public.Certificate(name); c != nil {
+			return c, nil
+		}
+	}
 	if cr.given != nil {
 		return cr.given, nil
 	}

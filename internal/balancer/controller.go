@@ -3,6 +3,7 @@ package balancer
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -18,6 +19,9 @@ type Network interface {
 	// SetFronts makes the services on the network those given, and returns
 	// what is wrong with single ones by their ids. Safe to repeat.
 	SetFronts([]network.Front) (map[string]error, error)
+	// Connections counts the open TCP connections that services lead to the
+	// given addresses and ports of instances.
+	Connections(to []netip.AddrPort) (int, error)
 	// TryPort says whether a port of the node is free, or who has it.
 	TryPort(protocol string, port uint16) error
 }
@@ -27,6 +31,7 @@ type Config struct {
 	Store     *store.Store
 	Network   Network
 	Authority *ca.Authority
+	Public    Public
 	// Exec runs a command in an instance and returns its exit status.
 	Exec func(ctx context.Context, instance string, command []string) (int, error)
 	// LogDir is where access logs go.
@@ -156,6 +161,9 @@ func (c *Controller) held(pool string) {
 	}
 }
 
+// Kick makes Run apply again, soon.
+func (c *Controller) Kick() { c.kick() }
+
 // kick makes Run apply again.
 func (c *Controller) kick() {
 	select {
@@ -193,9 +201,16 @@ func (c *Controller) apply() bool {
 	if err != nil {
 		c.Log.Error("services are not as they should be", "error", err)
 	}
+	c.wantPublic(services)
+	done := err == nil && len(problems) == 0
+	for _, s := range services { // what the public authority says is tried again by who asks it
+		if p := c.Public.Problems(publicNames(s)); len(p) > 0 {
+			problems[s.ID] = append(problems[s.ID], p...)
+		}
+	}
 	c.logs.keep(services)
 	c.publish(services, backends, problems, p.pools)
-	return err == nil && len(problems) == 0
+	return done
 }
 
 // publish makes the result of an apply what others see, and records what has

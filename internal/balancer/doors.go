@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/acme"
 	"github.com/virga-cloud/virga/internal/linux/link"
 	"github.com/virga-cloud/virga/internal/proxy"
 )
@@ -77,12 +78,15 @@ func (c *Controller) setDoor(at place, w *door) error {
 			return err
 		}
 		d = &openDoor{door: door{secure: w.secure}, listener: l, moved: moved, proxy: proxy.New(c.Log, c.logs.write)}
-		d.proxy.Held = c.held
+		d.proxy.Held, d.proxy.Own = c.held, c.Public.Challenge
 		d.proxy.Set(w.config)
 		d.certs.Store(c.certificates(w.services))
 		var secure *tls.Config
 		if w.secure {
-			secure = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			secure = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{acme.Protocol}, GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+				if shown, yes, err := c.Public.Validates(h); yes {
+					return shown, err
+				}
 				return d.certs.Load().choose(h.ServerName)
 			}}
 		}

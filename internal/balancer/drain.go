@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/virga-cloud/virga/api"
@@ -13,14 +14,17 @@ const (
 	// none twice in a row: one may have chosen its backend just before that
 	// was taken out.
 	drainPoll = 5 * time.Millisecond
+	// connectionPoll is how often the kernel's table of connections is read.
+	connectionPoll = 50 * time.Millisecond
 )
 
 // Drain takes an instance that is about to be stopped out of its services, and
-// returns when its HTTP requests have ended, or their time to is over. It
-// returns at once for an instance that backs no service.
+// returns when its HTTP requests and the TCP connections through services have
+// ended, or their time to is over. It returns at once for an instance that
+// backs no service.
 func (c *Controller) Drain(ctx context.Context, instance string) {
 	in, err := c.Store.Instances.View(instance)
-	limit, backs := c.drainLimit(instance)
+	limit, tcp, backs := c.drained(instance)
 	if err != nil || !backs {
 		return
 	}
@@ -30,6 +34,14 @@ func (c *Controller) Drain(ctx context.Context, instance string) {
 	c.apply()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	if c.awaitRequests(ctx, instance) && len(tcp) > 0 {
+		c.awaitConnections(ctx, instance, tcp)
+	}
+}
+
+// awaitRequests returns when an instance has no HTTP requests, or false when
+// ctx ended before.
+func (c *Controller) awaitRequests(ctx context.Context, instance string) bool {
 	tick := time.NewTicker(drainPoll)
 	defer tick.Stop()
 	for quiet := 0; quiet < 2; {
@@ -41,14 +53,38 @@ func (c *Controller) Drain(ctx context.Context, instance string) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// awaitConnections returns when services lead no TCP connections to the given
+// ones, or ctx ended.
+func (c *Controller) awaitConnections(ctx context.Context, instance string, tcp []netip.AddrPort) {
+	for {
+		began := time.Now()
+		n, err := c.Network.Connections(tcp)
+		if err != nil {
+			c.Log.Error("an instance is stopped without waiting for its connections", "instance", instance, "error", err)
 			return
+		}
+		if n == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			c.Log.Info("connections of an instance did not end in time", "instance", instance, "connections", n)
+			return
+		case <-time.After(max(connectionPoll, 10*time.Since(began))): // a long table must not keep a core busy
 		}
 	}
 }
 
-// drainLimit is the longest that a service of the instance waits, and whether
-// there is one.
-func (c *Controller) drainLimit(instance string) (limit time.Duration, backs bool) {
+// drained is what the stop of an instance waits for: the longest that a
+// service of it says, and where the kernel leads connections of tcp ports. backs
+// is false when there is no service.
+func (c *Controller) drained(instance string) (limit time.Duration, tcp []netip.AddrPort, backs bool) {
 	c.mu.Lock()
 	seen := c.seen
 	c.mu.Unlock()
@@ -67,9 +103,14 @@ func (c *Controller) drainLimit(instance string) (limit time.Duration, backs boo
 				d = time.Duration(*s.Spec.Balance.Drain)
 			}
 			limit = max(limit, d)
+			for _, p := range s.Spec.Ports {
+				if p.Protocol == api.ProtocolTCP && b.Address.Is4() {
+					tcp = append(tcp, netip.AddrPortFrom(b.Address, p.Target))
+				}
+			}
 		}
 	}
-	return limit, backs
+	return limit, tcp, backs
 }
 
 // outstanding counts the requests that an instance has under way.

@@ -75,7 +75,7 @@ func TestServicesShareAPublishedPort(t *testing.T) {
 }
 
 func TestCertificateIsChosenByName(t *testing.T) {
-	c := &Controller{Config: Config{Domain: "virga.internal"}}
+	c := &Controller{Config: Config{Domain: "virga.internal"}} // without ACME
 	a := aService("a", "10.0.0.250")
 	b := aService("b", "10.0.0.251")
 	b.Spec.Routes = []api.ServiceRoute{{Host: "*.b.example"}}

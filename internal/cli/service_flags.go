@@ -16,7 +16,7 @@ type serviceFlags struct {
 	group, network, address      string
 	check, affinity, cookie      string
 	cert, key, maxBody           string
-	http, tls, accessLog         bool
+	http, tls, accessLog, acme   bool
 	interval, checkTimeout       time.Duration
 	slowStart, drain, hold, head time.Duration
 	rise, fall, retries          int
@@ -46,7 +46,8 @@ func (f *serviceFlags) register(s *pflag.FlagSet) {
 	s.StringVar(&f.maxBody, "max-body", "", "most `bytes` of a request's body")
 	s.StringVar(&f.cert, "cert", "", "`file` with the certificate of https ports (default one of virga's own CA)")
 	s.StringVar(&f.key, "key", "", "`file` with its key")
-	s.StringArrayVar(&f.names, "tls-name", nil, "a further `name` in a certificate of virga's own CA")
+	s.StringArrayVar(&f.names, "tls-name", nil, "a further `name` in a certificate of virga's own CA or by --acme")
+	s.BoolVar(&f.acme, "acme", false, "have certificates made by a public authority (Let's Encrypt) for --host and --tls-name; this agrees to its terms")
 	s.BoolVar(&f.accessLog, "access-log", false, "write a line for each HTTP request to a file on the node")
 }
 
@@ -118,11 +119,17 @@ func (f *serviceFlags) balance(s *api.ServiceSpec, changed func(string) bool) er
 }
 
 func (f *serviceFlags) certificate(s *api.ServiceSpec, changed func(string) bool) error {
-	if !changed("cert") && !changed("key") && !changed("tls-name") {
+	if !changed("cert") && !changed("key") && !changed("tls-name") && !changed("acme") {
 		return nil
 	}
 	if s.TLS == nil {
 		s.TLS = &api.ServiceTLS{}
+	}
+	switch {
+	case changed("acme"):
+		s.TLS.ACME = f.acme
+	case changed("cert"):
+		s.TLS.ACME = false
 	}
 	if changed("tls-name") {
 		s.TLS.Names = f.names

@@ -22,6 +22,10 @@ type Config struct {
 	TLSKey   string   // its key
 	TLSNames []string // further names in a certificate of virga's own authority
 
+	ACMEDirectory string // URL of the public authority that makes certificates of services
+	ACMEEmail     string // where it writes to; may be ""
+	ACMERoot      string // file with the certificate, PEM, that its directory is trusted by; "" is the system's
+
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
 
@@ -52,8 +56,11 @@ func Default() Config {
 		LogLevel:  slog.LevelInfo,
 		LogFormat: "text",
 		Warm:      8,
-		LogSize:   16 << 20,
-		LogKeep:   3,
+
+		ACMEDirectory: "https://acme-v02.api.letsencrypt.org/directory",
+
+		LogSize: 16 << 20,
+		LogKeep: 3,
 
 		ReserveCPUs: 0.5,
 		Overcommit:  10,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/acme"
 	"github.com/virga-cloud/virga/internal/balancer"
 	"github.com/virga-cloud/virga/internal/ca"
 	"github.com/virga-cloud/virga/internal/control/controller"
@@ -21,11 +22,16 @@ func (d *Daemon) newServices() (*balancer.Controller, error) {
 		return nil, err
 	}
 	d.activator = &controller.Activator{Store: d.store, Record: d.events.Append, Now: time.Now, Log: d.log}
-	return balancer.New(balancer.Config{
+	var c *balancer.Controller
+	public := acme.New(acme.Config{Dir: d.dir("acme"), Directory: d.config.ACMEDirectory, Email: d.config.ACMEEmail,
+		Root: d.config.ACMERoot, Log: d.log, Changed: func() { c.Kick() }})
+	d.onClose(func() error { public.Close(); return nil })
+	c = balancer.New(balancer.Config{
 		Held:  d.activator.Held,
-		Store: d.store, Network: d.ground.network, Authority: d.authority, Exec: d.exec,
+		Store: d.store, Network: d.ground.network, Authority: d.authority, Public: public, Exec: d.exec,
 		LogDir: d.dir("services"), Domain: "virga.internal", Record: d.events.Append, Log: d.log,
-	}), nil
+	})
+	return c, nil
 }
 
 // exec runs a command in an instance, throws away what it says, and returns

@@ -240,6 +240,10 @@ func (f *Fabric) portTaken(p hostPort, err error) error {
 	return f.bindError(portOf(rule), rule, "spec.ports", err)
 }
 
+// Connections counts the open TCP connections that services lead to the given
+// addresses and ports.
+func (f *Fabric) Connections(to []netip.AddrPort) (int, error) { return nft.Connections(to) }
+
 // TryPort finds out whether a port of the node is free for a service.
 func (f *Fabric) TryPort(protocol string, port uint16) error {
 	p := hostPort{syscall.IPPROTO_TCP, port}

@@ -34,6 +34,9 @@ type Proxy struct {
 	// pool's name; nil is nobody. It is set before the first Set and must not
 	// block.
 	Held func(pool string)
+	// Own answers requests that are the node's own business, by host and path,
+	// with a text; nil, and false, leaves them to the routes. Like Held.
+	Own func(host, path string) (string, bool)
 
 	setting sync.Mutex
 	metrics map[string]*Metrics // +checklocks:setting by pool
@@ -145,11 +148,12 @@ func (p *Proxy) Outstanding(pool string) map[string]int64 {
 }
 
 // Serve accepts connections until the listener is closed. With a TLS
-// configuration it speaks TLS, and HTTP/2 to those who offer it.
+// configuration it speaks TLS, and HTTP/2 to those who offer it. Of protocols
+// that the configuration adds only the handshake is served.
 func (p *Proxy) Serve(l net.Listener, secure *tls.Config) error {
 	if secure != nil {
 		secure = secure.Clone()
-		secure.NextProtos = []string{"h2", "http/1.1"}
+		secure.NextProtos = append([]string{"h2", "http/1.1"}, secure.NextProtos...)
 	}
 	for {
 		c, err := l.Accept()
@@ -183,8 +187,13 @@ func (p *Proxy) serveConn(c net.Conn, secure *tls.Config) {
 			return
 		}
 		c.SetDeadline(time.Time{})
-		if t.ConnectionState().NegotiatedProtocol == "h2" {
+		switch t.ConnectionState().NegotiatedProtocol {
+		case "h2":
 			p.serveHTTP2(t, c)
+			return
+		case "", "http/1.1":
+		default: // the handshake was all that the client wanted
+			t.Close()
 			return
 		}
 		conn = t

@@ -189,9 +189,16 @@ func (s *session) linger() {
 	}
 }
 
-// answer writes an answer of the proxy's own and closes behind it.
+// ownPaths begins the paths that Own is asked about (RFC 8615).
+var ownPaths = []byte("/.well-known/")
+
+// answer writes an error of the proxy's own and closes behind it.
 func (s *session) answer(status int, why, extra string) {
-	body := strconv.Itoa(status) + " " + why + "\n"
+	s.answerText(status, strconv.Itoa(status)+" "+why+"\n", extra)
+}
+
+// answerText writes an answer of the proxy's own, which ends the connection.
+func (s *session) answerText(status int, body, extra string) {
 	s.out = append(s.out[:0], "HTTP/1.1 "...)
 	s.out = append(strconv.AppendInt(s.out, int64(status), 10), ' ')
 	s.out = append(s.out, reason(status)...)
@@ -209,6 +216,8 @@ func (s *session) answer(status int, why, extra string) {
 
 func reason(status int) string {
 	switch status {
+	case 200:
+		return "OK"
 	case 400:
 		return "Bad Request"
 	case 404:
@@ -243,6 +252,12 @@ func (s *session) serve(start time.Time) bool {
 	if string(method) == "CONNECT" || target == nil {
 		s.answer(400, "this is no proxy for other hosts", "")
 		return false
+	}
+	if own := s.proxy.Own; own != nil && bytes.HasPrefix(path, ownPaths) {
+		if text, ok := own(string(h.host.of(h.buf)), string(path)); ok {
+			s.answerText(200, text, "")
+			return false
+		}
 	}
 	e := s.proxy.table.Load().match(h.host.of(h.buf), path)
 	if e == nil {

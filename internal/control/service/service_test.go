@@ -123,6 +123,15 @@ func TestValidate(t *testing.T) {
 		{"spec.check.interval", func(s *api.ServiceSpec) { s.Check = &api.ServiceCheck{Type: "tcp", Interval: 1} }},
 		{"spec.balance.cookie", func(s *api.ServiceSpec) { s.Balance.Cookie = "a;b" }},
 		{"spec.tls.acme", func(s *api.ServiceSpec) { s.TLS = &api.ServiceTLS{ACME: true} }},
+		{"spec.tls.acme", func(s *api.ServiceSpec) {
+			s.Ports[0].Protocol, s.TLS = "https", &api.ServiceTLS{ACME: true, Names: []string{"web", "localhost"}}
+		}},
+		{"spec.tls.acme", func(s *api.ServiceSpec) {
+			s.Ports[0].Protocol, s.TLS = "https", &api.ServiceTLS{ACME: true, Names: []string{"web.example"}, Certificate: "x", Key: "y"}
+		}},
+		{"", func(s *api.ServiceSpec) {
+			s.Ports[0].Protocol, s.TLS = "https", &api.ServiceTLS{ACME: true, Names: []string{"web.example"}}
+		}},
 		{"spec.tls", func(s *api.ServiceSpec) { s.TLS = &api.ServiceTLS{Certificate: "x"} }},
 		{"spec.tls.certificate", func(s *api.ServiceSpec) { s.TLS = &api.ServiceTLS{Certificate: "x", Key: "y"} }},
 	} {

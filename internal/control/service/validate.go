@@ -3,6 +3,7 @@ package service
 import (
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -227,14 +228,50 @@ func durations(prefix string, list ...bound) error {
 	return nil
 }
 
+// validateACME checks that a public authority could make the certificates.
+func validateACME(s *api.ServiceSpec) error {
+	field := "spec.tls.acme"
+	secure := slices.ContainsFunc(s.Ports, func(p api.ServicePort) bool { return p.Protocol == api.ProtocolHTTPS })
+	switch names := PublicNames(s); {
+	case !secure:
+		return api.Invalid(field, "the service has no https port").WithHint("make one of its ports https: --tls, or --port 443:8080/https")
+	case s.TLS.Certificate != "":
+		return api.Invalid(field, "a certificate is given already").WithHint("leave either --acme or --cert and --key out")
+	case len(names) == 0:
+		return api.Invalid(field, "no public name is given that a certificate could be for").WithHint("say --host shop.example.org or --tls-name shop.example.org; a public authority wants full names, and makes none for *")
+	}
+	return nil
+}
+
+// PublicNames are the names of a service that a public authority can make
+// certificates for: full ones, in lower case.
+func PublicNames(s *api.ServiceSpec) (names []string) {
+	add := func(n string) {
+		n = strings.ToLower(strings.TrimSuffix(n, "."))
+		if strings.Contains(n, ".") && !strings.HasPrefix(n, "*") && !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	for _, r := range Routes(s) {
+		add(r.Host)
+	}
+	if s.TLS != nil {
+		for _, n := range s.TLS.Names {
+			add(n)
+		}
+	}
+	return names
+}
+
 func validateTLS(s *api.ServiceSpec) error {
 	t := s.TLS
 	if t == nil {
 		return nil
 	}
 	if t.ACME {
-		return api.Errorf(api.CodeNotSupported, "certificates of a public authority (ACME) are not built yet").InField("spec.tls.acme").
-			WithHint("give a certificate and its key, or leave tls out for one of virga's own CA")
+		if err := validateACME(s); err != nil {
+			return err
+		}
 	}
 	if (t.Certificate == "") != (t.Key == "") {
 		return api.Invalid("spec.tls", "a certificate and its key belong together").WithHint("give both --cert and --key")

@@ -145,7 +145,18 @@ func TestConnectionsOutliveTheirBackendsShare(t *testing.T) {
 	a, b := serve(t, "10.77.0.2:8002"), serve(t, "10.77.0.3:8002")
 	w.set(t, false, Target{a, 1})
 	_, _, open := ask(t, "10.77.1.1", w.vip)
+	if n, err := Connections([]netip.AddrPort{a}); n != 1 || err != nil {
+		t.Errorf("%d connections to the backend, %v; want the one that is open", n, err)
+	}
+	direct, err := net.Dial("tcp", a.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer direct.Close()
 	w.set(t, false, Target{b, 1})
+	if n, err := Connections([]netip.AddrPort{a}); n != 1 || err != nil {
+		t.Errorf("%d connections without its share, %v; want the one that is open", n, err)
+	}
 	if backend, _, _ := ask(t, "10.77.1.1", w.vip); backend != b.String() {
 		t.Errorf("a new connection went to %s", backend)
 	}
@@ -156,6 +167,16 @@ func TestConnectionsOutliveTheirBackendsShare(t *testing.T) {
 	fmt.Fprintln(open, "still-here")
 	if _, err := fmt.Fscanln(open, &back); err != nil || back != "still-here" {
 		t.Errorf("the old connection: %q, %v", back, err)
+	}
+	open.Close()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		n, err := Connections([]netip.AddrPort{a})
+		if n == 0 && err == nil {
+			break
+		}
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("%d connections after the only one was closed, %v", n, err)
+		}
 	}
 	w.set(t, false)
 	if c, err := net.DialTimeout("tcp", w.vip.String(), 30*time.Second); err == nil {

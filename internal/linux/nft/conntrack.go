@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -32,4 +33,38 @@ func forgetUDP(port uint16, to netip.Addr) error {
 		return fmt.Errorf("forget datagrams to port %d: %w", port, err)
 	}
 	return nil
+}
+
+// Connections counts the TCP connections that were led to the given ones, in
+// the caller's network namespace: those on which one side at least may still
+// send. What went to them directly is not counted. It reads the kernel's whole
+// table of IPv4, which takes about a microsecond for each entry.
+func Connections(to []netip.AddrPort) (int, error) {
+	flows, err := netlink.ConntrackTableList(netlink.ConntrackTable, unix.AF_INET)
+	n := 0
+	for _, f := range flows {
+		from, ok := netip.AddrFromSlice(f.Reverse.SrcIP)
+		at := netip.AddrPortFrom(from.Unmap(), f.Reverse.SrcPort)
+		if !ok || f.Forward.Protocol != unix.IPPROTO_TCP || !slices.Contains(to, at) {
+			continue
+		}
+		direct := f.Forward.DstIP.Equal(f.Reverse.SrcIP) && f.Forward.DstPort == f.Reverse.SrcPort
+		if tcp, ok := f.ProtoInfo.(*netlink.ProtoInfoTCP); ok && !direct && mayCarry(tcp.State) {
+			n++
+		}
+	}
+	if errors.Is(err, netlink.ErrDumpInterrupted) && n == 0 {
+		return 1, nil // the table changed meanwhile: there may be one that was not seen
+	}
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return 0, fmt.Errorf("list connections: %w", err)
+	}
+	return n, nil
+}
+
+// mayCarry says whether a connection in a state of the kernel's
+// (enum tcp_conntrack) may still carry data.
+func mayCarry(state uint8) bool {
+	const synSent, closeWait = 1, 5
+	return synSent <= state && state <= closeWait
 }
