@@ -65,6 +65,7 @@ var mayImport = map[string][]string{
 	"cmd/virga-hello":  {"internal/hello"},
 
 	"bench/...":   {"api", "bench/...", "internal/linux/..."},
+	"bench/sim":   {"api", "internal/control/..."},
 	"test/...":    {"api", "test/..."},
 	"scripts/...": {},
 }

@@ -43,6 +43,10 @@ type Config struct {
 	ReserveMemory int64          // bytes kept for the system; 0 derives from what the machine has
 	Overcommit    float64        // vCPUs given out for each one in the shared pool
 	MetricsListen netip.AddrPort // loopback address of /metrics; invalid is none
+
+	Webhook       string   // address that events are sent to; "" is none
+	WebhookSecret string   // file with the secret that signs them; "" does not
+	WebhookEvents []string // kinds, or kinds with an action, that are sent; none is all
 }
 
 // DefaultDataDir is the data directory of a daemon that is alone on its machine.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -51,6 +52,9 @@ func Settings() []Setting {
 		{"reserve-memory", "Memory kept for the system and not given out", "256MiB and a 20th of the machine's", size(func(c *Config) *int64 { return &c.ReserveMemory }, 1<<20)},
 		{"cpu-overcommit", "vCPUs given out for each one that no dedicated type has", "10", decimal(func(c *Config) *float64 { return &c.Overcommit }, 1, 1000)},
 		{"metrics-listen", "Loopback address that serves /metrics to Prometheus, beside the socket", "none", loopback(func(c *Config) *netip.AddrPort { return &c.MetricsListen })},
+		{"webhook", "HTTP address that events are sent to", "none", address(func(c *Config) *string { return &c.Webhook })},
+		{"webhook-secret", "File with the secret that signs what is sent there", "not signed", text(func(c *Config) *string { return &c.WebhookSecret })},
+		{"webhook-events", "Events that are sent, by KIND or KIND.ACTION, separated by commas", "all", words(func(c *Config) *[]string { return &c.WebhookEvents })},
 	}
 }
 
@@ -218,6 +222,31 @@ func loopback(field func(*Config) *netip.AddrPort) setter {
 			return fmt.Errorf("%q: want an address of this machine alone, such as 127.0.0.1:9320", v)
 		}
 		*field(c) = a
+		return nil
+	}
+}
+
+func address(field func(*Config) *string) setter {
+	return func(c *Config, v string) error {
+		u, err := url.Parse(v)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return fmt.Errorf("%q: want an address such as https://host/path", v)
+		}
+		*field(c) = v
+		return nil
+	}
+}
+
+func words(field func(*Config) *[]string) setter {
+	return func(c *Config, v string) error {
+		var list []string
+		for w := range strings.SplitSeq(v, ",") {
+			if w = strings.TrimSpace(w); w == "" || strings.Trim(w, "abcdefghijklmnopqrstuvwxyz-.") != "" {
+				return fmt.Errorf("%q: want words such as group or instance.die, separated by commas", v)
+			}
+			list = append(list, w)
+		}
+		*field(c) = list
 		return nil
 	}
 }

@@ -58,6 +58,8 @@ type Daemon struct {
 	ledger *ledger.Ledger
 	// services give instances stable names and addresses.
 	services *balancer.Controller
+	// webhook sends events to the operator's address, or is nil.
+	webhook *event.Webhook
 	// activator brings groups back that requests wait for.
 	activator *controller.Activator
 
@@ -91,6 +93,9 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 		return nil, fmt.Errorf("open events: %w", err)
 	}
 	d.onClose(d.events.Close)
+	if d.webhook, err = d.newWebhook(); err != nil {
+		return nil, err
+	}
 	if d.images, err = image.Open(ctx, image.Config{Dir: d.dir("images"), Log: log, InUse: d.imagesInUse}); err != nil {
 		return nil, fmt.Errorf("open images: %w", err)
 	}
@@ -184,6 +189,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	if d.config.MetricsListen.IsValid() {
 		group.Go(func() error { return serveMetrics(ctx, d.config.MetricsListen.String(), d.metrics, d.log) })
+	}
+	if d.webhook != nil {
+		group.Go(func() error { d.webhook.Run(ctx); return nil })
 	}
 	group.Go(func() error {
 		// The data directory, and with it the store, is this process's alone.

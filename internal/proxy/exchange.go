@@ -40,8 +40,11 @@ func (x *exchange) run() bool {
 		}
 		b := x.pool.pick(now, x.tried, prefer)
 		if b == nil {
-			if len(x.tried) == 0 && x.hold(&until, now) {
+			// Those tried may have been the last of a group that went to
+			// nothing: what was not repeatable is not here.
+			if x.hold(&until, now) {
 				retries++
+				x.tried = x.tried[:0]
 				continue
 			}
 			x.unavailable(last)

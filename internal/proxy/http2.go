@@ -247,7 +247,7 @@ func (x *exchange2) choose(until *time.Time) *backend {
 		if b := x.pool.pick(now, x.tried, prefer); b != nil {
 			return b
 		}
-		if x.pool.Hold == 0 || len(x.tried) > 0 {
+		if x.pool.Hold == 0 {
 			return nil
 		}
 		if until.IsZero() {
@@ -261,6 +261,7 @@ func (x *exchange2) choose(until *time.Time) *backend {
 		if next := x.pool.next.Load(); next != nil {
 			x.pool = next
 		}
+		x.tried = x.tried[:0]
 	}
 }
 

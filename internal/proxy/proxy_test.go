@@ -343,6 +343,43 @@ func TestRequestIsHeldForTheFirstBackend(t *testing.T) {
 	}
 }
 
+// A request that finds the last backend of a group that goes to nothing is held
+// as one that finds none.
+func TestHoldAfterTheLastBackendIsGone(t *testing.T) {
+	f := newFront(t, nil)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := named(t, "dead")
+	dead.Addr = netip.MustParseAddrPort(l.Addr().String())
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.Set(one(Pool{Hold: time.Minute, Retries: 1, Backends: []Backend{dead}}))
+	answer := make(chan int)
+	go func() {
+		r, err := http.Get("http://" + f.addr)
+		if err != nil {
+			answer <- 0
+			return
+		}
+		r.Body.Close()
+		answer <- r.StatusCode
+	}()
+	for f.Metrics()["p"].Held != 1 {
+		select {
+		case code := <-answer:
+			t.Fatalf("answered %d instead of being held", code)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	f.Set(one(Pool{Hold: time.Minute, Retries: 1, Backends: []Backend{named(t, "new")}}))
+	if code := <-answer; code != 200 {
+		t.Errorf("held request: %d", code)
+	}
+}
+
 func TestAffinity(t *testing.T) {
 	f := newFront(t, nil)
 	f.Set(one(Pool{Affinity: "srv", Backends: []Backend{named(t, "a"), named(t, "b"), named(t, "c")}}))

@@ -123,10 +123,12 @@ func (s *Server) processes(ctx context.Context, t *Target) (*body[[]api.Process]
 
 type eventsRequest struct {
 	Since  int64 `query:"since" minimum:"0" doc:"Events with a greater seq; 0 is all that are kept"`
+	Last   int64 `header:"Last-Event-ID" minimum:"0" doc:"The same, as browsers resume a stream; the greater counts"`
 	Follow bool  `query:"follow" doc:"Go on with what happens from now on"`
 }
 
 func (s *Server) events(r *http.Request, w http.ResponseWriter, q *eventsRequest) error {
+	q.Since = max(q.Since, q.Last)
 	ctx, done := s.lasting(r.Context())
 	defer done()
 	return stream(ctx, w, func(yield func(api.Event, error) bool) {

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/virga-cloud/virga/api"
 )
 
 const eventStream = "text/event-stream"
@@ -106,6 +108,9 @@ func stream[T any](ctx context.Context, w http.ResponseWriter, values iter.Seq2[
 		if err != nil {
 			_ = e.send("error", errorOf(err))
 			return nil
+		}
+		if ev, ok := any(v).(api.Event); ok {
+			_ = e.write(fmt.Appendf(nil, "id: %d\n", ev.Seq)) // a failure shows in what follows
 		}
 		if e.send("", v) != nil {
 			return nil // the client has gone
