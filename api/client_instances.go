@@ -32,9 +32,11 @@ type UpdateRequest struct {
 	Protected  *bool      `json:"protected,omitempty" doc:"Keep it when its group scales in"`
 }
 
-// ResizeRequest gives an instance another type.
+// ResizeRequest gives an instance another type, or its writable layer another
+// size, or both.
 type ResizeRequest struct {
-	Type       string     `json:"type" doc:"Instance type"`
+	Type       string     `json:"type,omitempty" doc:"Instance type; default as it is"`
+	Disk       int64      `json:"disk,omitempty" minimum:"0" doc:"Bytes the writable layer may hold; default as it is, or the new type's"`
 	CreditMode CreditMode `json:"creditMode,omitempty" enum:"standard,unlimited" doc:"Default the type's"`
 }
 

@@ -9,7 +9,15 @@ import (
 type VolumeRequest struct {
 	Name   string            `json:"name,omitempty"`
 	Labels map[string]string `json:"labels,omitempty"`
-	Size   int64             `json:"size,omitempty" minimum:"0" doc:"Limit in bytes; 0 is none"`
+	Size   int64             `json:"size,omitempty" minimum:"0" doc:"Limit in bytes, at least 16 MiB; 0 is none"`
+	Access Access            `json:"access,omitempty" enum:"shared,exclusive,read-only" doc:"Who may mount it; default shared"`
+}
+
+// VolumeUpdate changes a volume; what is left out stays.
+type VolumeUpdate struct {
+	Size   int64             `json:"size,omitempty" minimum:"0" doc:"New limit in bytes of a volume that has one"`
+	Access Access            `json:"access,omitempty" enum:"shared,exclusive,read-only"`
+	Labels map[string]string `json:"labels,omitempty" doc:"Replaces all labels"`
 }
 
 // VersionInfo is the daemon's version and that of its API.
@@ -34,6 +42,12 @@ func (c *Client) Volume(ctx context.Context, name string) (Volume, error) {
 func (c *Client) CreateVolume(ctx context.Context, r VolumeRequest) (Volume, error) {
 	var v Volume
 	return v, c.call(ctx, "POST", "/volumes", nil, r, &v)
+}
+
+// UpdateVolume changes a volume, also while it is used.
+func (c *Client) UpdateVolume(ctx context.Context, name string, r VolumeUpdate) (Volume, error) {
+	var v Volume
+	return v, c.call(ctx, "POST", "/volumes/"+esc(name)+"/update", nil, r, &v)
 }
 
 // RemoveVolume removes a volume that no instance uses.

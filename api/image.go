@@ -76,10 +76,11 @@ type Progress struct {
 	Action  string `json:"action"`            // "downloading", "unpacking", "exists", "done"
 	Current int64  `json:"current,omitempty"` // bytes
 	Total   int64  `json:"total,omitempty"`   // bytes, 0 while unknown
-	// Image is set in the last message of a transfer that went well, Error in
+	// Image, or Volume, is set in the last message of a transfer that went well, Error in
 	// that of one that failed.
-	Image *Image `json:"image,omitempty"`
-	Error *Error `json:"error,omitempty"`
+	Image  *Image  `json:"image,omitempty"`
+	Volume *Volume `json:"volume,omitempty"`
+	Error  *Error  `json:"error,omitempty"`
 }
 
 // ExportFormat is the archive that an image is written as.

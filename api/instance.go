@@ -41,6 +41,9 @@ type Instance struct {
 	Credits *CPUCredits `json:"credits,omitempty"`
 	// Cost is what it costs, at the moment it was asked for; it is not stored.
 	Cost *InstanceCost `json:"cost,omitempty"`
+	// Disk is the use of a writable layer with a size at the moment it was
+	// asked for; it is not stored.
+	Disk *DiskUsage `json:"disk,omitempty"`
 }
 
 // Desired is the state the control plane wants.
@@ -172,6 +175,7 @@ type Resources struct {
 	Memory            int64    `json:"memory,omitempty" minimum:"0" doc:"Hard memory limit in bytes"`
 	MemoryReservation int64    `json:"memoryReservation,omitempty" minimum:"0" doc:"Soft limit in bytes"`
 	MemorySwap        int64    `json:"memorySwap,omitempty" minimum:"-1" doc:"Memory plus swap in bytes; -1 unlimited, 0 the same as memory"`
+	Disk              int64    `json:"disk,omitempty" minimum:"0" doc:"Bytes the writable layer may hold; 0 is no limit"`
 	PidsLimit         int64    `json:"pidsLimit,omitempty" minimum:"-1" doc:"Default 4096; -1 unlimited"`
 	BlockIO           BlockIO  `json:"blockIO,omitzero"`
 	OOMScoreAdj       int      `json:"oomScoreAdj,omitempty" minimum:"-1000" maximum:"1000"`

@@ -17,6 +17,7 @@ func (i *Instance) Limits() Resources {
 		return r
 	}
 	r.Memory = t.Memory
+	r.Disk = max(r.Disk, t.Disk) // a type's size is where a disk begins: it may grow
 	switch t.Family {
 	case FamilyBurst:
 		r.CPUs = t.VCPUs
@@ -57,7 +58,7 @@ func CustomType(r Resources) *InstanceType {
 	}
 	return &InstanceType{
 		Name: strings.Join(parts, "-"), Family: FamilyCustom,
-		VCPUs: r.CPUs, Memory: r.Memory, Weight: r.CPUShares, Quota: r.CPUs > 0, BlockIO: r.BlockIO,
+		VCPUs: r.CPUs, Memory: r.Memory, Weight: r.CPUShares, Quota: r.CPUs > 0, BlockIO: r.BlockIO, Disk: r.Disk,
 	}
 }
 

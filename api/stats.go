@@ -15,6 +15,8 @@ type Stats struct {
 	Network  NetStats  `json:"network"`
 	// Credits is the account of a burst instance.
 	Credits *CPUCredits `json:"credits,omitempty"`
+	// Disk is the writable layer's use, where it has a size.
+	Disk *DiskUsage `json:"disk,omitempty"`
 }
 
 // CPUStats are CPU times.

@@ -21,6 +21,8 @@ type InstanceType struct {
 	// NetworkBPS limits each direction in bits per second, 0 is no limit.
 	NetworkBPS int64   `json:"networkBps,omitempty"`
 	BlockIO    BlockIO `json:"blockIO,omitzero"`
+	// Disk is the size of the writable layer in bytes, 0 is no limit.
+	Disk int64 `json:"disk,omitempty"`
 	// PricePerHour is the list price in the operator's currency.
 	PricePerHour float64 `json:"pricePerHour,omitempty" doc:"Default by vCPUs and memory"`
 	// Origin says who defined it.

@@ -33,7 +33,8 @@ var mayImport = map[string][]string{
 	"internal/dns":         {"api", "internal/linux/..."},
 	"internal/balancer":    {"api", "internal/acme", "internal/ca", "internal/control/service", "internal/control/store", "internal/dns", "internal/linux/...", "internal/network", "internal/proxy"},
 	"internal/proxy/...":   {"api", "internal/proxy/..."},
-	"internal/volume/...":  {"api", "internal/linux/..."},
+	"internal/disk/...":    {"api", "internal/linux/..."},
+	"internal/volume/...":  {"api", "internal/linux/...", "internal/disk"},
 	"internal/metadata":    {"api"},
 	"internal/ca":          {"api"},
 	"internal/acme":        {"api"},
@@ -43,7 +44,7 @@ var mayImport = map[string][]string{
 	"internal/engine":               {"api"},
 	"internal/engine/container/...": {"api", "internal/linux/...", "internal/logs", "internal/shim", "internal/engine", "internal/engine/container/..."},
 
-	"internal/node/...":    {"api", "internal/linux/...", "internal/engine", "internal/cpu", "internal/network", "internal/volume", "internal/control/store", "internal/node/..."},
+	"internal/node/...":    {"api", "internal/linux/...", "internal/engine", "internal/cpu", "internal/network", "internal/disk", "internal/volume", "internal/control/store", "internal/node/..."},
 	"internal/control/...": {"api", "internal/control/..."},
 	"internal/server/...":  {"api", "api/ws", "internal/engine", "internal/control/...", "internal/metadata", "internal/server/..."},
 	"internal/daemon/...":  {"api", "internal/..."},

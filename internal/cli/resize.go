@@ -8,21 +8,27 @@ import (
 )
 
 func resizeCommand(a *App) *cobra.Command {
-	var kind, credits string
+	var kind, credits, disk string
 	cmd := &cobra.Command{
-		Use:   "resize --type TYPE [flags] INSTANCE...",
-		Short: "Give instances another type while they run",
+		Use:   "resize [flags] INSTANCE...",
+		Short: "Give instances another type or a larger disk while they run",
 		Long: "Give instances another type. A running instance changes at once; one that does not run has the new type from its\n" +
-			"next start. Less memory than the instance uses is refused.",
-		Example:           "  virga resize --type burst.medium web\n  virga resize --type burst.small --credits unlimited web db",
+			"next start. Less memory than the instance uses is refused.\n\n" +
+			"--disk makes the writable layer of an instance that was made with a size larger; see virga node (live-growth) for whether that\n" +
+			"works while it runs.",
+		Example:           "  virga resize --type burst.medium web\n  virga resize --type burst.small --credits unlimited web db\n  virga resize --disk 20g db",
 		Args:              arguments(1, -1),
 		ValidArgsFunction: a.completeInstances(anyPhase, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if kind == "" {
-				return api.Invalid("type", "--type is missing").WithHint("virga type ls lists the types there are")
+			if kind == "" && disk == "" {
+				return api.Invalid("type", "--type is missing").WithHint("virga type ls lists the types there are; --disk changes the size of the writable layer")
+			}
+			size, err := parseSize("disk", disk)
+			if err != nil {
+				return err
 			}
 			return each(args, func(id string) error {
-				r := api.ResizeRequest{Type: kind, CreditMode: api.CreditMode(credits)}
+				r := api.ResizeRequest{Type: kind, CreditMode: api.CreditMode(credits), Disk: size}
 				if err := a.api().Resize(cmd.Context(), id, r); err != nil {
 					return err
 				}
@@ -33,5 +39,6 @@ func resizeCommand(a *App) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&kind, "type", "", "instance `type`")
 	cmd.Flags().StringVar(&credits, "credits", "", "what a burst type does without credits: standard, unlimited (default the type's)")
+	cmd.Flags().StringVar(&disk, "disk", "", "most `bytes` the writable layer may hold")
 	return cmd
 }

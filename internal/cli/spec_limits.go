@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"strings"
+
 	"github.com/spf13/pflag"
 	"github.com/virga-cloud/virga/api"
 )
@@ -20,6 +22,8 @@ type limitFlags struct {
 
 	ulimits  []string
 	oomScore int
+	disk     string
+	options  []string
 	readBPS  string
 	writeBPS string
 	readOPS  string
@@ -38,16 +42,18 @@ func (l *limitFlags) registerLive(f *pflag.FlagSet) {
 	f.StringVar(&l.swap, "memory-swap", "", "memory plus swap in `bytes`; -1 is unlimited")
 	f.Int64Var(&l.pids, "pids-limit", 0, "most tasks (default 4096); -1 is unlimited")
 	f.Uint16Var(&l.weight, "blkio-weight", 0, "block I/O weight, 10 to 1000")
+	f.StringVar(&l.readBPS, "device-read-bps", "", "limit reading to `bytes` per second")
+	f.StringVar(&l.writeBPS, "device-write-bps", "", "limit writing to `bytes` per second")
+	f.StringVar(&l.readOPS, "device-read-iops", "", "limit reading to `operations` per second")
+	f.StringVar(&l.writeOPS, "device-write-iops", "", "limit writing to `operations` per second")
 }
 
 func (l *limitFlags) register(f *pflag.FlagSet) {
 	l.registerLive(f)
 	listVar(f, &l.ulimits, "ulimit", "", "set a `NAME=SOFT[:HARD]` limit of the process")
 	f.IntVar(&l.oomScore, "oom-score-adj", 0, "preference of the OOM killer, -1000 to 1000")
-	f.StringVar(&l.readBPS, "device-read-bps", "", "limit reading to `bytes` per second")
-	f.StringVar(&l.writeBPS, "device-write-bps", "", "limit writing to `bytes` per second")
-	f.StringVar(&l.readOPS, "device-read-iops", "", "limit reading to `operations` per second")
-	f.StringVar(&l.writeOPS, "device-write-iops", "", "limit writing to `operations` per second")
+	f.StringVar(&l.disk, "disk", "", "most `bytes` the writable layer may hold, such as 10g")
+	listVar(f, &l.options, "storage-opt", "", "size=`BYTES` is the same as --disk")
 }
 
 func (l *limitFlags) apply(s *api.InstanceSpec) (err error) {
@@ -70,6 +76,7 @@ func (l *limitFlags) resources() (r api.Resources, err error) {
 		r.CPUs = float64(l.cpuQuota) / float64(period)
 	}
 	steps := []func() error{
+		func() (err error) { r.Disk, err = l.diskSize(at + "disk"); return },
 		func() (err error) { r.Memory, err = parseSize(at+"memory", l.memory); return },
 		func() (err error) {
 			r.MemoryReservation, err = parseSize(at+"memoryReservation", l.reservation)
@@ -94,6 +101,22 @@ func (l *limitFlags) resources() (r api.Resources, err error) {
 		r.Ulimits = append(r.Ulimits, u)
 	}
 	return r, nil
+}
+
+// diskSize reads --disk and Docker's --storage-opt size=.
+func (l *limitFlags) diskSize(field string) (int64, error) {
+	text := l.disk
+	for _, o := range l.options {
+		size, ok := strings.CutPrefix(o, "size=")
+		if !ok {
+			return 0, api.Invalid(field, "storage option %q is not known", o).WithHint("size=BYTES is")
+		}
+		if text != "" && text != size {
+			return 0, api.Invalid(field, "the size is given twice: %s and %s", text, size)
+		}
+		text = size
+	}
+	return parseSize(field, text)
 }
 
 func rate(field, s string, bytes bool) (int64, error) {

@@ -126,6 +126,7 @@ var statsColumns = []column[statsRow]{
 	{"MemPerc", "MEM %", statsRow.MemPerc},
 	{"NetIO", "NET I/O", statsRow.NetIO},
 	{"BlockIO", "BLOCK I/O", statsRow.BlockIO},
+	{"Disk", "DISK", statsRow.Disk},
 	{"PIDs", "PIDS", statsRow.PIDs},
 }
 
@@ -193,6 +194,14 @@ func (r statsRow) NetIO() string {
 // BlockIO are the bytes read and written.
 func (r statsRow) BlockIO() string {
 	return api.FormatBytes(r.Stats.BlockIO.ReadBytes) + " / " + api.FormatBytes(r.Stats.BlockIO.WriteBytes)
+}
+
+// Disk is what the writable layer holds and may hold, where it has a size.
+func (r statsRow) Disk() string {
+	if r.Stats.Disk == nil {
+		return "-"
+	}
+	return api.FormatBytes(r.Stats.Disk.Used) + " / " + api.FormatBytes(r.Stats.Disk.Size)
 }
 
 // PIDs is the number of tasks.

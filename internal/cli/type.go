@@ -97,7 +97,7 @@ func (r typeRow) CPU() string {
 // Memory is the limit.
 func (r typeRow) Memory() string { return api.FormatBytes(r.InstanceType.Memory) }
 
-// Limits are those of network and block I/O.
+// Limits are those of the disk, the network and block I/O.
 func (r typeRow) Limits() string {
 	var all []string
 	add := func(name string, n int64, unit string) {
@@ -106,6 +106,9 @@ func (r typeRow) Limits() string {
 		}
 	}
 	b := r.InstanceType.BlockIO
+	if d := r.InstanceType.Disk; d > 0 {
+		all = append(all, "disk "+api.FormatBytes(d))
+	}
 	add("net", r.NetworkBPS, strconv.FormatInt(r.NetworkBPS/1e6, 10)+" Mbit")
 	add("read", b.ReadBPS, api.FormatBytes(b.ReadBPS))
 	add("write", b.WriteBPS, api.FormatBytes(b.WriteBPS))

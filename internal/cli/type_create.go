@@ -12,6 +12,7 @@ type typeFlags struct {
 	t        api.InstanceType
 	family   string
 	memory   string
+	disk     string
 	credits  string
 	read     string
 	write    string
@@ -37,6 +38,7 @@ func typeCreateCommand(a *App) *cobra.Command {
 	f.Int64Var(&c.t.Weight, "weight", 0, "weight of a shared type under contention (default 1024 per vCPU)")
 	f.BoolVar(&c.t.Quota, "quota", false, "make the vCPUs of a shared type a hard limit")
 	f.Int64Var(&c.t.NetworkBPS, "network-bps", 0, "network limit each way in `bits` per second")
+	f.StringVar(&c.disk, "disk", "", "size of the writable layer in `bytes`, such as 20g")
 	f.StringVar(&c.read, "device-read-bps", "", "limit reading to `bytes` per second")
 	f.StringVar(&c.write, "device-write-bps", "", "limit writing to `bytes` per second")
 	f.StringVar(&c.readOps, "device-read-iops", "", "limit reading to `operations` per second")
@@ -68,7 +70,7 @@ func (c *typeFlags) build(name string) (api.InstanceType, error) {
 		field string
 		bytes bool
 	}{
-		{&t.Memory, c.memory, "memory", true},
+		{&t.Memory, c.memory, "memory", true}, {&t.Disk, c.disk, "disk", true},
 		{&t.BlockIO.ReadBPS, c.read, "blockIO.readBps", true}, {&t.BlockIO.WriteBPS, c.write, "blockIO.writeBps", true},
 		{&t.BlockIO.ReadOPS, c.readOps, "blockIO.readOps", false}, {&t.BlockIO.WriteOPS, c.writeOps, "blockIO.writeOps", false},
 	} {

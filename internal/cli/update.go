@@ -11,9 +11,10 @@ func updateCommand(a *App) *cobra.Command {
 	var l limitFlags
 	var restart, credits string
 	cmd := &cobra.Command{
-		Use:               "update [flags] INSTANCE...",
-		Short:             "Change the limits of instances while they run",
-		Example:           "  virga update --memory 1g --cpus 2 web\n  virga update --restart always web db\n  virga update --credits unlimited web",
+		Use:   "update [flags] INSTANCE...",
+		Short: "Change the limits of instances while they run",
+		Example: "  virga update --memory 1g --cpus 2 web\n  virga update --restart always web db\n  virga update --credits unlimited web\n" +
+			"  virga update --device-write-bps 20m --device-read-iops 0 db",
 		Args:              arguments(1, -1),
 		ValidArgsFunction: a.completeInstances(anyPhase, -1),
 	}
@@ -81,5 +82,15 @@ func (l *limitFlags) merge(changed func(string) bool, r *api.Resources, want api
 	}
 	if changed("blkio-weight") {
 		r.BlockIO.Weight = want.BlockIO.Weight
+	}
+	for flag, v := range map[string]struct{ to, from *int64 }{
+		"device-read-bps":   {&r.BlockIO.ReadBPS, &want.BlockIO.ReadBPS},
+		"device-write-bps":  {&r.BlockIO.WriteBPS, &want.BlockIO.WriteBPS},
+		"device-read-iops":  {&r.BlockIO.ReadOPS, &want.BlockIO.ReadOPS},
+		"device-write-iops": {&r.BlockIO.WriteOPS, &want.BlockIO.WriteOPS},
+	} {
+		if changed(flag) {
+			*v.to = *v.from
+		}
 	}
 }

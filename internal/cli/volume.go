@@ -13,12 +13,13 @@ import (
 func volumeCommand(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "volume",
-		Short:   "Make, list and remove volumes",
+		Short:   "Make, copy, list and remove volumes",
 		Example: "  virga volume create data\n  virga run -v data:/data debian:12 ls /data",
 		Args:    noCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(volumeCreateCommand(a), volumeListCommand(a), volumeRemoveCommand(a), volumePruneCommand(a),
+	cmd.AddCommand(volumeCreateCommand(a), volumeListCommand(a), volumeUpdateCommand(a), volumeRemoveCommand(a), volumePruneCommand(a),
+		volumeSnapshotCommand(a), volumeRestoreCommand(a), volumeExportCommand(a), volumeImportCommand(a),
 		inspectOf(a, "volume", "  virga volume inspect data", a.completeVolumes(),
 			func(cmd *cobra.Command, n string) (api.Volume, error) { return a.api().Volume(cmd.Context(), n) }))
 	return cmd
@@ -26,11 +27,14 @@ func volumeCommand(a *App) *cobra.Command {
 
 func volumeCreateCommand(a *App) *cobra.Command {
 	var labels []string
-	var size string
+	var size, access string
 	cmd := &cobra.Command{
-		Use:     "create [flags] [NAME]",
-		Short:   "Make a volume",
-		Example: "  virga volume create data\n  virga volume create --size 10g --label app=db db",
+		Use:   "create [flags] [NAME]",
+		Short: "Make a volume",
+		Long: "Make a volume. --size is enforced: at the limit, writes fail with \"No space left on device\".\n\n" +
+			"--access says who may mount it: shared, any number of instances; exclusive, one that writes or any number that read;\n" +
+			"read-only, any number, and none may write.",
+		Example: "  virga volume create data\n  virga volume create --size 10g --label app=db db\n  virga volume create --size 10g --access exclusive db",
 		Args:    arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var r api.VolumeRequest
@@ -44,6 +48,7 @@ func volumeCreateCommand(a *App) *cobra.Command {
 			if r.Size, err = parseSize("size", size); err != nil {
 				return err
 			}
+			r.Access = api.Access(access)
 			v, err := a.api().CreateVolume(cmd.Context(), r)
 			if err != nil {
 				return err
@@ -54,6 +59,7 @@ func volumeCreateCommand(a *App) *cobra.Command {
 	}
 	listVar(cmd.Flags(), &labels, "label", "l", "set a label (`KEY=VALUE`)")
 	cmd.Flags().StringVar(&size, "size", "", "most `bytes` it may hold")
+	cmd.Flags().StringVar(&access, "access", "", "who may mount it: shared, exclusive, read-only (default shared)")
 	return cmd
 }
 
@@ -101,7 +107,10 @@ type volumeRow struct {
 var volumeColumns = []column[volumeRow]{
 	{"Name", "NAME", func(r volumeRow) string { return r.Volume.Name }},
 	{"Anonymous", "ANONYMOUS", func(r volumeRow) string { return strconv.FormatBool(r.Volume.Anonymous) }},
-	{"Size", "LIMIT", volumeRow.Size},
+	{"Access", "ACCESS", volumeRow.Access},
+	{"Used", "USED", volumeRow.Used},
+	{"Size", "SIZE", volumeRow.Size},
+	{"SnapshotOf", "SNAPSHOT OF", volumeRow.SnapshotOf},
 	{"UsedBy", "USED BY", volumeRow.UsedBy},
 }
 
@@ -111,6 +120,25 @@ func (r volumeRow) Size() string {
 		return "-"
 	}
 	return api.FormatBytes(r.Volume.Size)
+}
+
+// Access is who may mount it.
+func (r volumeRow) Access() string { return first(string(r.Volume.Access), string(api.AccessShared)) }
+
+// Used is what one with a size holds, when that is known.
+func (r volumeRow) Used() string {
+	if r.Usage == nil || r.Usage.Used == 0 {
+		return "-"
+	}
+	return api.FormatBytes(r.Usage.Used)
+}
+
+// SnapshotOf is the volume it is a snapshot of.
+func (r volumeRow) SnapshotOf() string {
+	if r.Snapshot == nil {
+		return "-"
+	}
+	return r.Snapshot.Name
 }
 
 // UsedBy are the instances that use it.

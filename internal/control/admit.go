@@ -85,13 +85,31 @@ func (a *Admission) Update(r api.UpdateRequest) Change {
 // go; what no type fixes stays.
 func (a *Admission) Resize(r api.ResizeRequest) Change {
 	return func(i *api.Instance) error {
-		if r.Type == "" {
-			return api.Invalid("type", "the type is missing").WithHint("virga type ls lists the types there are")
-		}
-		i.Spec.Type, i.Spec.CreditMode = r.Type, r.CreditMode
 		limits := &i.Spec.Resources
-		limits.CPUs, limits.CPUShares, limits.Memory = 0, 0, 0
-		return a.size(i)
+		if r.Disk != 0 {
+			if err := api.ValidateDiskSize("disk", r.Disk); err != nil {
+				return err
+			}
+			limits.Disk = r.Disk
+		}
+		switch {
+		case r.Type != "":
+			have := i.Limits().Disk
+			i.Spec.Type, i.Spec.CreditMode = r.Type, r.CreditMode
+			limits.CPUs, limits.CPUShares, limits.Memory = 0, 0, 0
+			if err := a.size(i); err != nil {
+				return err
+			}
+			if i.Limits().Disk < have && r.Disk == 0 {
+				limits.Disk = have // what is written stays
+			}
+			return nil
+		case r.Disk == 0:
+			return api.Invalid("type", "the type is missing").WithHint("virga type ls lists the types there are")
+		case i.Type == nil || i.Type.Family == api.FamilyCustom:
+			i.Type = api.CustomType(*limits)
+		}
+		return agree(i)
 	}
 }
 

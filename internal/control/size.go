@@ -41,6 +41,8 @@ func agree(in *api.Instance) error {
 	switch {
 	case r.Memory != 0 && r.Memory != t.Memory:
 		return no("memory", "memory %s contradicts the type %s, which has %s", bytes(r.Memory), t.Name, bytes(t.Memory))
+	case r.Disk != 0 && t.Disk != 0 && r.Disk < t.Disk:
+		return no("disk", "disk %s contradicts the type %s, which has %s", bytes(r.Disk), t.Name, bytes(t.Disk))
 	case r.CPUs != 0 && r.CPUs != t.VCPUs:
 		return no("cpus", "cpus %v contradicts the type %s, which has %v", r.CPUs, t.Name, t.VCPUs)
 	case r.CPUShares != 0 && t.Family == api.FamilyShared && r.CPUShares != t.Weight:

@@ -34,6 +34,11 @@ func ValidateResources(field string, r *api.Resources) error {
 	if r.PidsLimit < -1 || r.PidsLimit > 1<<22 {
 		return api.Invalid(field+".pidsLimit", "pidsLimit %d is not between 1 and %d", r.PidsLimit, 1<<22).WithHint("-1 is unlimited")
 	}
+	if r.Disk != 0 {
+		if err := api.ValidateDiskSize(field+".disk", r.Disk); err != nil {
+			return err
+		}
+	}
 	if r.OOMScoreAdj < -1000 || r.OOMScoreAdj > 1000 {
 		return api.Invalid(field+".oomScoreAdj", "oomScoreAdj %d is not between -1000 and 1000", r.OOMScoreAdj)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/virga-cloud/virga/internal/control/ledger"
 	"github.com/virga-cloud/virga/internal/control/store"
 	"github.com/virga-cloud/virga/internal/cpu"
+	"github.com/virga-cloud/virga/internal/disk"
 	"github.com/virga-cloud/virga/internal/image"
 	"github.com/virga-cloud/virga/internal/linux/probe"
 	"github.com/virga-cloud/virga/internal/metadata"
@@ -118,13 +119,14 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 	if err != nil {
 		return nil, err
 	}
-	volumes := volume.Dir(d.dir("volumes"))
+	disks := disk.Open(c.DataDir, log)
+	volumes := volume.New(d.dir("volumes"), disks, image.Unpack)
 	if d.services, err = d.newServices(); err != nil {
 		return nil, err
 	}
 	d.metadata = d.newMetadata(d.authority)
 	d.node = node.New(node.Config{
-		Name: d.name, Version: version.Version, DataDir: c.DataDir, Volumes: volumes,
+		Name: d.name, Version: version.Version, DataDir: c.DataDir, Volumes: volumes, Disks: disks,
 		Reserve: api.Amount{VCPUs: c.ReserveCPUs, Memory: c.ReserveMemory},
 		Store:   d.store, Engine: d.ground.engine, Images: d.images, Network: d.ground.network, CPU: d.cpu, Drainer: d.services,
 		Logs: readLog, Features: sync.OnceValue(func() []api.Feature { return probe.Features(c.DataDir) }), Record: d.events.Append, Log: log,

@@ -13,6 +13,7 @@ import (
 	"github.com/virga-cloud/virga/internal/config"
 	"github.com/virga-cloud/virga/internal/control/store"
 	"github.com/virga-cloud/virga/internal/cpu"
+	"github.com/virga-cloud/virga/internal/disk"
 	"github.com/virga-cloud/virga/internal/node"
 	"github.com/virga-cloud/virga/internal/volume"
 )
@@ -59,8 +60,9 @@ func Reset(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
 
 // clearNode runs an agent over an empty store until the node is empty too.
 func clearNode(ctx context.Context, c config.Config, g *ground, log *slog.Logger) error {
+	disks := disk.Open(c.DataDir, log)
 	agent := node.New(node.Config{
-		Name: "reset", DataDir: c.DataDir, Volumes: volume.Dir(filepath.Join(c.DataDir, "volumes")),
+		Name: "reset", DataDir: c.DataDir, Volumes: volume.New(filepath.Join(c.DataDir, "volumes"), disks, nil), Disks: disks,
 		Store: store.Memory(), Engine: g.engine, Images: noImages{}, Network: g.network, CPU: noCPU{},
 		Record: func(api.Event) {}, Log: log,
 	})

@@ -7,6 +7,7 @@ package engine
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/virga-cloud/virga/api"
@@ -43,6 +44,11 @@ type Task struct {
 	// nil leaves the image's file.
 	Hosts, Resolv []byte
 }
+
+// Writable is the directory in an instance's directory dir that its writable
+// layer lies in. One with a size is a disk, which the node makes before the
+// first life.
+func Writable(dir string) string { return filepath.Join(dir, "fs") }
 
 // Mount is an api.Mount with its source resolved.
 type Mount struct {

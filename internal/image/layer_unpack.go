@@ -20,6 +20,7 @@ type policy int
 const (
 	ociLayer policy = iota // whiteouts mean deletions; devices are refused
 	rootfs                 // a whole root file system: devices in /dev are left out
+	files                  // any files: devices are refused, and there may be none
 )
 
 const (
@@ -37,6 +38,7 @@ type unpacker struct {
 	newest  time.Time // latest modification of any entry
 	dropped int       // devices left out
 	entries int
+	report  func(int64) // gets size after each file; nil is nobody
 }
 
 // unpack reads all entries of a tar into the tree.
@@ -58,8 +60,8 @@ func (u *unpacker) unpack(ctx context.Context, r io.Reader) error {
 			return u.explain(h, err)
 		}
 	}
-	if u.policy == rootfs && (u.entries == 0 || t.zeros < tarBlock) {
-		if u.entries == 0 {
+	if u.policy != ociLayer && (u.entries == 0 && u.policy == rootfs || t.zeros < tarBlock) {
+		if u.entries == 0 && u.policy == rootfs {
 			return refuse("the archive holds no files")
 		}
 		return refuse("the archive is truncated: the end mark of the tar is missing")
@@ -119,6 +121,9 @@ func (u *unpacker) entry(h *tar.Header, content io.Reader) error {
 func (u *unpacker) file(name string, h *tar.Header, m tree.Meta, content io.Reader) error {
 	n, err := u.tree.File(name, m, content)
 	u.size += n
+	if u.report != nil {
+		u.report(u.size)
+	}
 	if err == nil && n != h.Size {
 		return io.ErrUnexpectedEOF
 	}
@@ -153,12 +158,12 @@ func (u *unpacker) device(name string, h *tar.Header) error {
 		return u.tree.Whiteout(name) // overlayfs' own form of a deletion
 	}
 	std, ok := standardDevices[name]
-	ok = ok && h.Typeflag == tar.TypeChar && std == [2]int64{h.Devmajor, h.Devminor}
+	ok = ok && h.Typeflag == tar.TypeChar && std == [2]int64{h.Devmajor, h.Devminor} && u.policy != files
 	if ok || u.policy == rootfs && strings.HasPrefix(name, "dev/") {
 		u.dropped++
 		return nil
 	}
-	return refuse("it is a device node (%d:%d), which an image must not bring", h.Devmajor, h.Devminor)
+	return refuse("it is a device node (%d:%d), which an archive must not bring", h.Devmajor, h.Devminor)
 }
 
 // name checks the name of an entry and returns it relative and clean. A name

@@ -74,6 +74,16 @@ func readings() []reading {
 		read("block_read_bytes_total", "Bytes read from disks", counter, func(s api.Stats) float64 { return float64(s.BlockIO.ReadBytes) }),
 		read("block_written_bytes_total", "Bytes written to disks", counter, func(s api.Stats) float64 { return float64(s.BlockIO.WriteBytes) }),
 		read("block_reads_total", "Read operations", counter, func(s api.Stats) float64 { return float64(s.BlockIO.ReadOps) }),
+		limit("disk_size_bytes", "What the writable layer may hold; absent without a size", func(s api.Stats) float64 { return float64(disk(s).Size) }),
+		limit("disk_used_bytes", "What the writable layer holds; absent without a size", func(s api.Stats) float64 { return float64(disk(s).Used) }),
 		read("block_writes_total", "Write operations", counter, func(s api.Stats) float64 { return float64(s.BlockIO.WriteOps) }),
 	}
+}
+
+// disk is the use of a writable layer with a size, zero without one.
+func disk(s api.Stats) api.DiskUsage {
+	if s.Disk == nil {
+		return api.DiskUsage{}
+	}
+	return *s.Disk
 }

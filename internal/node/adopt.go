@@ -85,6 +85,9 @@ func (a *Agent) adoptLife(ctx context.Context, in *api.Instance, l engine.Life) 
 	if _, err := a.CPU.Adopt(claim(in)); err != nil {
 		a.Log.Error("take up the CPUs of a running instance", "instance", in.ID, "error", err)
 	}
+	if err := a.hold(in); err != nil {
+		a.Log.Error("take up the volumes of a running instance", "instance", in.ID, "error", err)
+	}
 	r := networkRequest(in)
 	r.PID = l.PID
 	if err := a.Network.Adopt(ctx, r, st.Addresses, st.Ports); err != nil {

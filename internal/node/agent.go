@@ -13,6 +13,7 @@ import (
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/control/store"
+	"github.com/virga-cloud/virga/internal/disk"
 	"github.com/virga-cloud/virga/internal/engine"
 	"github.com/virga-cloud/virga/internal/volume"
 )
@@ -23,7 +24,8 @@ type Config struct {
 	Name    string // of the node; instances bound to it are this agent's
 	Version string // of virga, for Info
 	DataDir string
-	Volumes volume.Dir
+	Volumes *volume.Store
+	Disks   *disk.Store // the writable layers with a size
 	// Reserve is kept for the system; memory 0 derives from what the machine has.
 	Reserve api.Amount
 

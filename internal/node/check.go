@@ -41,7 +41,7 @@ func (a *Agent) housekeep(ctx context.Context) {
 }
 
 func (a *Agent) inventories() []Inventory {
-	return []Inventory{a.Engine, a.Network, directories{a}, a.Volumes, a.Images}
+	return []Inventory{a.Engine, a.Network, a.Disks, directories{a}, a.Volumes, a.Images}
 }
 
 // Check lists what exists on the node and who owns it; with repair it gives
@@ -93,6 +93,9 @@ func (a *Agent) owners() map[string]bool {
 	for _, v := range a.Store.Volumes.Views() {
 		owners[v.ID] = true
 	}
+	for _, id := range a.Volumes.Working() {
+		owners[id] = true
+	}
 	for _, n := range a.Store.Networks.Views() {
 		owners[n.ID] = true
 	}
@@ -141,6 +144,9 @@ func (d directories) Collect(ctx context.Context, r api.Resource) error {
 	dir, id := filepath.Split(r.Name)
 	if filepath.Clean(dir) != d.instancesDir() {
 		return api.Errorf(api.CodeInvalid, "%s is not the directory of an instance", r.Name)
+	}
+	if err := d.releaseDisk(id); err != nil {
+		return err
 	}
 	if err := d.Engine.Remove(ctx, id); err != nil {
 		return err

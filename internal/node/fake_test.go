@@ -17,6 +17,7 @@ import (
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/control/store"
 	"github.com/virga-cloud/virga/internal/cpu"
+	"github.com/virga-cloud/virga/internal/disk"
 	"github.com/virga-cloud/virga/internal/engine"
 	"github.com/virga-cloud/virga/internal/linux/nft"
 	"github.com/virga-cloud/virga/internal/network"
@@ -363,8 +364,9 @@ func boot(t *testing.T, m *machine, s *store.Store, dir string) *daemon {
 	t.Helper()
 	d := &daemon{engine: &fakeEngine{m, make(chan engine.Exit, 64)}, store: s, dir: dir, done: make(chan struct{})}
 	var mu sync.Mutex
+	disks := disk.Open(dir, slog.New(slog.DiscardHandler))
 	d.Agent = New(Config{
-		Name: "n1", DataDir: dir, Volumes: volume.Dir(dir + "/volumes"), Store: s,
+		Name: "n1", DataDir: dir, Volumes: volume.New(dir+"/volumes", disks, nil), Disks: disks, Store: s,
 		Engine: d.engine, Network: fakeNetwork{m}, Images: fakeImages{m}, CPU: fakeCPU{m},
 		Logs: func(context.Context, string, api.LogOptions, <-chan struct{}) iter.Seq2[api.LogLine, error] {
 			return func(func(api.LogLine, error) bool) {}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -35,7 +36,7 @@ func (a *Agent) mounts(ctx context.Context, in *api.Instance, img api.ImageConfi
 				return nil, nil, err
 			}
 			em.Host = v.Path
-			em.Copy = !m.NoCopy && emptyDir(v.Path)
+			em.Copy = !m.NoCopy && v.Access != api.AccessReadOnly && emptyDir(v.Path)
 			volumes = append(volumes, v.Name)
 		}
 		out = append(out, em)
@@ -113,7 +114,28 @@ func (a *Agent) volume(ctx context.Context, in *api.Instance, m api.Mount) (api.
 		return v, err
 	}
 	v.Path = a.Volumes.Path(v.ID)
-	return v, a.Volumes.Create(ctx, v.ID)
+	return v, a.Volumes.Create(ctx, v.ID, v.Size)
+}
+
+// hold takes the volumes of an instance for its next life, or says who has one
+// that it cannot share.
+func (a *Agent) hold(in *api.Instance) error {
+	for i, m := range in.Spec.Mounts {
+		if m.Type != api.MountVolume || m.Source == "" {
+			continue // nobody else's
+		}
+		v, err := a.Store.Volumes.ByName(in.Project, m.Source)
+		if err == nil {
+			err = a.Volumes.Hold(&v, in.ID, in.Name, !m.ReadOnly)
+		}
+		if e, ok := errors.AsType[*api.Error](err); ok {
+			return e.InField(fmt.Sprintf("spec.mounts[%d].source", i))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // anonymousName names the volume that an instance has at target, the same in

@@ -111,6 +111,7 @@ func (a *Agent) Stats(ctx context.Context, id string) (api.Stats, error) {
 	if c, ok := a.account(in); ok {
 		s.Credits = &c
 	}
+	s.Disk = a.Disk(in)
 	s.Network, err = a.Network.Stats(ctx, id)
 	return s, err
 }
@@ -161,6 +162,11 @@ func (a *Agent) taskOf(ctx context.Context, in *api.Instance) (engine.Task, erro
 		return engine.Task{}, err
 	}
 	t.Life, t.Layers = in.Status.Starts, layers
+	if size := t.Spec.Resources.Disk; size > 0 { // a reboot may have unmounted it
+		if err := a.Disks.Make(ctx, engine.Writable(t.Dir), size); err != nil {
+			return t, err
+		}
+	}
 	t.Mounts, _, err = a.mounts(ctx, in, img.Config)
 	return t, err
 }

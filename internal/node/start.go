@@ -76,7 +76,15 @@ func (a *Agent) begin(ctx context.Context, in *api.Instance, life int) (*begun, 
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return nil, fmt.Errorf("make directory of %s: %w", in.ID, err)
 	}
+	if size := b.task.Spec.Resources.Disk; size > 0 {
+		if err := a.Disks.Make(ctx, engine.Writable(dir), size); err != nil {
+			return nil, err
+		}
+	}
 	if b.task.Mounts, b.volumes, err = a.mounts(ctx, in, b.image.Config); err != nil {
+		return nil, err
+	}
+	if err := a.hold(in); err != nil {
 		return nil, err
 	}
 	laps.Lap("image")
@@ -139,6 +147,7 @@ func running(st api.InstanceStatus, b *begun, life, asked int) api.InstanceStatu
 // restarts only: a first start that fails is reported to who asked for it.
 func (a *Agent) failed(ctx context.Context, w *worker, in *api.Instance, asked int, cause error) error {
 	w.set(func(f *facts) { f.alive, f.exit = false, nil; f.quick++ })
+	a.Volumes.Release(in.ID)
 	cerr := a.Network.Detach(ctx, in.ID)
 	e, ok := errors.AsType[*api.Error](cause)
 	if !ok {

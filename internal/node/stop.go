@@ -116,6 +116,7 @@ func (a *Agent) settle(ctx context.Context, w *worker, in *api.Instance) error {
 	if err != nil {
 		return err
 	}
+	a.Volumes.Release(in.ID)
 	a.rested(in.ID, now.Status.Phase) // while the last reading can be taken
 	if now.Status.Phase != api.PhaseRestarting {
 		if err := a.Network.Detach(ctx, in.ID); err != nil {
@@ -200,10 +201,12 @@ func (a *Agent) remove(ctx context.Context, w *worker, in *api.Instance) error {
 // discard takes away everything of an instance that does not run.
 func (a *Agent) discard(ctx context.Context, id string, life int) error {
 	a.CPU.Forget(id)
+	a.Volumes.Release(id)
 	var errs []error
 	if life > 0 {
 		errs = append(errs, a.Engine.Forget(ctx, id, life))
 	}
+	errs = append(errs, a.releaseDisk(id))
 	errs = append(errs, a.Engine.Remove(ctx, id), a.Network.Detach(ctx, id), os.RemoveAll(a.instanceDir(id)))
 	return errors.Join(errs...)
 }

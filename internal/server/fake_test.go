@@ -160,6 +160,9 @@ func (n *fakeNode) Logs(ctx context.Context, _ string, o api.LogOptions) iter.Se
 	}
 }
 
+func (n *fakeNode) Disk(*api.Instance) *api.DiskUsage               { return nil }
+func (n *fakeNode) ResizeDisk(context.Context, string, int64) error { return nil }
+
 func (n *fakeNode) Stats(context.Context, string) (api.Stats, error) {
 	return api.Stats{Pids: api.PidStats{Current: 3}}, nil
 }
@@ -321,8 +324,20 @@ func (f fakeImages) Export(_ context.Context, _ string, format api.ExportFormat,
 
 type fakeVolumes struct{}
 
-func (fakeVolumes) Path(id string) string                         { return "/volumes/" + id }
-func (fakeVolumes) Create(context.Context, string) error          { return nil }
+func (fakeVolumes) Path(id string) string                        { return "/volumes/" + id }
+func (fakeVolumes) Create(context.Context, string, int64) error  { return nil }
+func (fakeVolumes) Method() (api.DiskMethod, error)              { return api.DiskImage, nil }
+func (fakeVolumes) Grow(context.Context, string, int64) error    { return nil }
+func (fakeVolumes) Usage(string) (api.DiskUsage, error)          { return api.DiskUsage{Size: 1, Used: 1}, nil }
+func (fakeVolumes) Claim(string, string, string) (func(), error) { return func() {}, nil }
+func (fakeVolumes) Copy(context.Context, *api.Volume, *api.Volume, func(int64)) (api.CopyReport, error) {
+	return api.CopyReport{Method: api.CopyReflink, Consistency: api.ConsistencyIdle}, nil
+}
+func (fakeVolumes) Import(context.Context, *api.Volume, io.Reader, func(int64)) error { return nil }
+func (fakeVolumes) Export(_ context.Context, _ *api.Volume, _ bool, w io.Writer) error {
+	_, err := io.WriteString(w, "a tar")
+	return err
+}
 func (fakeVolumes) Remove(context.Context, string) (int64, error) { return 5, nil }
 
 // fakeCosts says what it was asked for.

@@ -54,7 +54,7 @@ func (s *Server) inspectInstance(ctx context.Context, t *Target) (*body[*api.Ins
 	if err != nil {
 		return nil, err
 	}
-	return &body[*api.Instance]{s.withAccount(ctx, in)}, nil
+	return &body[*api.Instance]{s.withDisk(s.withAccount(ctx, in))}, nil
 }
 
 type createInstance struct {

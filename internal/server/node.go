@@ -40,6 +40,10 @@ type Node interface {
 	Logs(ctx context.Context, id string, o api.LogOptions) iter.Seq2[api.LogLine, error]
 	Stats(ctx context.Context, id string) (api.Stats, error)
 	Processes(ctx context.Context, id string) ([]api.Process, error)
+	// Disk is the use of a writable layer with a size, nil of another.
+	Disk(in *api.Instance) *api.DiskUsage
+	// ResizeDisk gives a writable layer another size, also while it is used.
+	ResizeDisk(ctx context.Context, id string, size int64) error
 	// Credits is the account of a burst instance, with the series "1s" or "5m"
 	// unless it is "".
 	Credits(ctx context.Context, id, series string) (api.CPUCredits, error)

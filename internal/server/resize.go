@@ -9,7 +9,7 @@ import (
 
 func (s *Server) resizeRoutes() {
 	route(s, http.MethodPost, "/v1/instances/{id}/update", "Change an instance's limits and restart policy", s.updateInstance)
-	route(s, http.MethodPost, "/v1/instances/{id}/resize", "Give an instance another type", s.resizeInstance)
+	route(s, http.MethodPost, "/v1/instances/{id}/resize", "Give an instance another type, or its writable layer another size", s.resizeInstance)
 }
 
 type updateInstance struct {
@@ -42,6 +42,13 @@ func (s *Server) apply(ctx context.Context, t Target, action string, change func
 	}
 	if err := s.aboveUse(ctx, in, next.Limits()); err != nil {
 		return nil, err
+	}
+	// First the disk, which can still refuse: one that is larger than it is said
+	// to be harms nobody.
+	if size := next.Limits().Disk; size != in.Limits().Disk {
+		if err := s.Node.ResizeDisk(ctx, in.ID, size); err != nil {
+			return nil, err
+		}
 	}
 	now, err := s.Admission.Apply(ctx, in.ID, change)
 	if err != nil {
@@ -76,4 +83,15 @@ func (s *Server) aboveUse(ctx context.Context, in *api.Instance, want api.Resour
 			WithHint("end some, or stop the instance: the limit then counts from its next start")
 	}
 	return nil
+}
+
+// withDisk adds the use of a writable layer with a size.
+func (s *Server) withDisk(in *api.Instance) *api.Instance {
+	u := s.Node.Disk(in)
+	if u == nil {
+		return in
+	}
+	shown := *in
+	shown.Disk = u
+	return &shown
 }

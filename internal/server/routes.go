@@ -13,6 +13,7 @@ func (s *Server) routes() {
 	s.imageRoutes()
 	s.transferRoutes()
 	s.volumeRoutes()
+	s.volumeCopyRoutes()
 	s.networkRoutes()
 	s.serviceRoutes()
 	s.ruleRoutes()

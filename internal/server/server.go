@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,17 +13,34 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/control"
 	"github.com/virga-cloud/virga/internal/control/event"
 	"github.com/virga-cloud/virga/internal/control/store"
 )
 
-// Volumes keeps the directories of volumes on the node.
+// Volumes keeps the volumes of the node.
 type Volumes interface {
 	// Path is where a volume's files are.
 	Path(id string) string
-	// Create makes the directory. Idempotent.
-	Create(ctx context.Context, id string) error
+	// Method is how a size is enforced here, or the error that says why it
+	// cannot be.
+	Method() (api.DiskMethod, error)
+	// Create makes a volume, with a limit unless size is 0. Idempotent.
+	Create(ctx context.Context, id string, size int64) error
+	// Grow changes the size of one that has a size, while it is used.
+	Grow(ctx context.Context, id string, size int64) error
+	// Usage is of a volume with a size.
+	Usage(id string) (api.DiskUsage, error)
+	// Claim keeps a volume for what is done to it, a participle, until done is
+	// called; Conflict says who is in the way.
+	Claim(id, name, what string) (done func(), err error)
+	// Copy and Import make the content of a claimed volume, whether it is there
+	// or new: the old or the new, whatever happens. report gets the bytes done.
+	Copy(ctx context.Context, to, from *api.Volume, report func(int64)) (api.CopyReport, error)
+	Import(ctx context.Context, v *api.Volume, r io.Reader, report func(int64)) error
+	// Export writes a tar of what is in a volume.
+	Export(ctx context.Context, v *api.Volume, compress bool, w io.Writer) error
 	// Remove takes it away with what is in it, and says how many bytes that
 	// freed. Idempotent.
 	Remove(ctx context.Context, id string) (bytes int64, err error)

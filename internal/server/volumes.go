@@ -3,10 +3,10 @@ package server
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/control"
@@ -16,6 +16,7 @@ func (s *Server) volumeRoutes() {
 	route(s, http.MethodGet, "/v1/volumes", "List volumes", s.listVolumes)
 	route(s, http.MethodPost, "/v1/volumes", "Create a volume", s.createVolume)
 	route(s, http.MethodGet, "/v1/volumes/{id}", "Inspect a volume", s.inspectVolume)
+	route(s, http.MethodPost, "/v1/volumes/{id}/update", "Change a volume's size, access or labels", s.updateVolume)
 	route(s, http.MethodDelete, "/v1/volumes/{id}", "Remove a volume that no instance uses", s.removeVolume)
 	route(s, http.MethodPost, "/v1/volumes/prune", "Remove volumes that no instance uses", s.pruneVolumes)
 }
@@ -48,9 +49,7 @@ func (s *Server) listVolumes(_ context.Context, p *InProject) (*body[[]api.Volum
 		if v.Project != p.Project {
 			continue
 		}
-		c := *v
-		c.UsedBy = used[v.Name]
-		out = append(out, c)
+		out = append(out, s.withUse(v, used))
 	}
 	slices.SortFunc(out, func(a, b api.Volume) int { return cmp.Compare(a.Name, b.Name) })
 	return &body[[]api.Volume]{out}, nil
@@ -61,9 +60,20 @@ func (s *Server) inspectVolume(_ context.Context, t *Target) (*body[api.Volume],
 	if err != nil {
 		return nil, err
 	}
+	return &body[api.Volume]{s.withUse(v, s.usedVolumes(v.Project))}, nil
+}
+
+// withUse is a volume with what is computed when it is read.
+func (s *Server) withUse(v *api.Volume, used map[string][]string) api.Volume {
 	c := *v
-	c.UsedBy = s.usedVolumes(v.Project)[v.Name]
-	return &body[api.Volume]{c}, nil
+	c.UsedBy = used[v.Name]
+	if v.Size == 0 {
+		return c
+	}
+	if u, err := s.Volumes.Usage(v.ID); err == nil { // else it was not made yet
+		c.Usage = &u
+	}
+	return c
 }
 
 func (s *Server) volume(t Target) (*api.Volume, error) {
@@ -87,34 +97,101 @@ type createdVolume struct {
 // createVolume stores the object, which owns the directory, before the
 // directory is made.
 func (s *Server) createVolume(ctx context.Context, r *createVolume) (*createdVolume, error) {
-	v := api.Volume{
-		Meta: api.Meta{ID: control.NewID(), Name: r.Body.Name, Project: r.Project, Labels: r.Body.Labels, Created: time.Now().UTC()},
-		Node: s.NodeName, Size: r.Body.Size, Anonymous: r.Body.Name == "",
-	}
-	if v.Anonymous {
+	v := s.newVolume(r.Project, r.Body.Name, r.Body.Labels, r.Body.Size, r.Body.Access)
+	if v.Anonymous = v.Name == ""; v.Anonymous {
 		v.Name = v.ID
 	}
+	if err := s.checkNewVolume(v); err != nil {
+		return nil, err
+	}
+	if err := s.Store.Volumes.Create(ctx, v); err != nil {
+		return nil, err
+	}
+	if err := s.Volumes.Create(ctx, v.ID, v.Size); err != nil {
+		return nil, errors.Join(err, s.Store.Volumes.Delete(context.WithoutCancel(ctx), v.ID))
+	}
+	s.recordVolume("create", v)
+	return &createdVolume{http.StatusCreated, *v}, nil
+}
+
+// checkNewVolume refuses what cannot be made, before anything is.
+func (s *Server) checkNewVolume(v *api.Volume) error {
 	for _, err := range []error{
-		api.ValidateName("project", r.Project), api.ValidateName("name", v.Name), control.ValidateLabels(v.Labels),
+		api.ValidateName("project", v.Project), api.ValidateName("name", v.Name), control.ValidateLabels(v.Labels),
 	} {
 		if err != nil {
+			return err
+		}
+	}
+	if _, err := s.Store.Volumes.ByName(v.Project, v.Name); err == nil {
+		return api.Errorf(api.CodeConflict, "volume %s is there already", v.Name).InField("name").WithHint("choose another name")
+	}
+	if v.Size == 0 {
+		return nil
+	}
+	if err := api.ValidateDiskSize("size", v.Size); err != nil {
+		return err
+	}
+	_, err := s.Volumes.Method()
+	return err
+}
+
+type updateVolume struct {
+	Target
+	Body api.VolumeUpdate
+}
+
+func (s *Server) updateVolume(ctx context.Context, r *updateVolume) (*body[api.Volume], error) {
+	v, err := s.volume(r.Target)
+	if err != nil {
+		return nil, err
+	}
+	u := r.Body
+	if err := control.ValidateLabels(u.Labels); err != nil {
+		return nil, err
+	}
+	if u.Access != "" && u.Access != v.Access && v.Snapshot != nil {
+		return nil, api.Errorf(api.CodeConflict, "volume %s is a snapshot, which does not change", v.Name).InField("access").
+			WithHint("restore it into a volume of its own")
+	}
+	if u.Size != 0 && u.Size != v.Size {
+		if err := s.growVolume(ctx, v, u.Size); err != nil {
 			return nil, err
 		}
 	}
-	if v.Size != 0 {
-		return nil, api.Errorf(api.CodeNotSupported, "volumes with a limit are not built yet").InField("size").
-			WithHint("leave out the size")
-	}
-	v.Path = s.Volumes.Path(v.ID)
-	if err := s.Store.Volumes.Create(ctx, &v); err != nil {
+	now, err := s.Store.Volumes.Update(ctx, v.ID, func(o *api.Volume) error {
+		if u.Size != 0 {
+			o.Size = u.Size
+		}
+		if u.Access != "" {
+			o.Access = u.Access
+		}
+		if u.Labels != nil {
+			o.Labels = u.Labels
+		}
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
-	if err := s.Volumes.Create(ctx, v.ID); err != nil {
-		_ = s.Store.Volumes.Delete(ctx, v.ID) // else the directory is made at its first use
-		return nil, err
+	s.recordVolume("update", &now)
+	return &body[api.Volume]{s.withUse(&now, s.usedVolumes(now.Project))}, nil
+}
+
+// growVolume comes before the object is changed: a volume that is larger than
+// it is said to be harms nobody.
+func (s *Server) growVolume(ctx context.Context, v *api.Volume, size int64) error {
+	if v.Size == 0 {
+		return api.Errorf(api.CodeConflict, "volume %s was made without a size", v.Name).InField("size").
+			WithHint("copy it into one with a size: virga volume restore --size SIZE %s NEWNAME", v.Name)
 	}
-	s.recordVolume("create", &v)
-	return &createdVolume{http.StatusCreated, v}, nil
+	if v.Snapshot != nil {
+		return api.Errorf(api.CodeConflict, "volume %s is a snapshot, which does not change", v.Name).InField("size")
+	}
+	if err := api.ValidateDiskSize("size", size); err != nil {
+		return err
+	}
+	return s.Volumes.Grow(ctx, v.ID, size)
 }
 
 func (s *Server) removeVolume(ctx context.Context, t *Target) (*none, error) {
@@ -133,6 +210,11 @@ func (s *Server) removeVolume(ctx context.Context, t *Target) (*none, error) {
 // dropVolume deletes the object, then the directory: what a crash between them
 // leaves has no owner and is collected.
 func (s *Server) dropVolume(ctx context.Context, v *api.Volume) (bytes int64, err error) {
+	done, err := s.Volumes.Claim(v.ID, v.Name, "removed")
+	if err != nil {
+		return 0, err
+	}
+	defer done()
 	if err := s.Store.Volumes.Delete(ctx, v.ID); err != nil {
 		return 0, err
 	}
@@ -147,7 +229,7 @@ func (s *Server) pruneVolumes(ctx context.Context, r *pruneVolumes) (*body[api.P
 	out := &body[api.PruneReport]{Body: api.PruneReport{Removed: []string{}}}
 	used := s.usedVolumes(r.Project)
 	for _, v := range s.Store.Volumes.Views() {
-		if v.Project != r.Project || len(used[v.Name]) > 0 || !v.Anonymous && !r.all() {
+		if v.Project != r.Project || len(used[v.Name]) > 0 || !v.Anonymous && !r.all() || v.Snapshot != nil {
 			continue
 		}
 		n, err := s.dropVolume(ctx, v)

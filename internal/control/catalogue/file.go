@@ -25,6 +25,7 @@ type entry struct {
 	Weight       int64          `yaml:"weight"`
 	Quota        bool           `yaml:"quota"`
 	NetworkBPS   int64          `yaml:"networkBps"`
+	Disk         string         `yaml:"disk"`
 	ReadBPS      int64          `yaml:"readBps"`
 	WriteBPS     int64          `yaml:"writeBps"`
 	ReadOPS      int64          `yaml:"readOps"`
@@ -192,7 +193,14 @@ func decode(n *yaml.Node, rates api.Rates) (api.InstanceType, error) {
 	if err != nil {
 		return none, fmt.Errorf("memory: %w", err)
 	}
+	disk, err := int64(0), error(nil)
+	if e.Disk != "" {
+		if disk, err = api.ParseBytes(e.Disk); err != nil {
+			return none, fmt.Errorf("disk: %w", err)
+		}
+	}
 	t := api.InstanceType{
+		Disk: disk,
 		Name: e.Name, Family: e.Family, VCPUs: e.VCPUs, Memory: memory,
 		Baseline: e.Baseline, CreditMode: e.CreditMode, Weight: e.Weight, Quota: e.Quota, NetworkBPS: e.NetworkBPS,
 		BlockIO: api.BlockIO{ReadBPS: e.ReadBPS, WriteBPS: e.WriteBPS, ReadOPS: e.ReadOPS, WriteOPS: e.WriteOPS},

@@ -78,5 +78,8 @@ func validateIO(t api.InstanceType) error {
 	if t.NetworkBPS < 0 || b.ReadBPS < 0 || b.WriteBPS < 0 || b.ReadOPS < 0 || b.WriteOPS < 0 {
 		return api.Invalid("blockIO", "type %s: a limit is negative; 0 is no limit", t.Name)
 	}
+	if t.Disk != 0 {
+		return api.ValidateDiskSize("disk", t.Disk)
+	}
 	return nil
 }

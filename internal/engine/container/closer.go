@@ -73,6 +73,9 @@ func (c *closer) flush() {
 	}
 }
 
+// Flush returns when nothing of the lives that have ended holds their roots.
+func (e *Engine) Flush() { e.closer.flush() }
+
 // close closes everything. Nothing is put any more.
 func (c *closer) close() {
 	close(c.stop)

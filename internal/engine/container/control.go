@@ -58,6 +58,11 @@ func (e *Engine) Update(ctx context.Context, instance string, r api.Resources) e
 	if err != nil {
 		return err
 	}
+	if disk == "" { // limits may have to be taken away
+		if disk, err = cgroup.DiskOf(e.Instances); err != nil {
+			return err
+		}
+	}
 	warnings, err := e.cgroups.Group(instance).Update(cgroup.Limits{Resources: r, Disk: disk})
 	for _, w := range warnings {
 		e.Log.Warn("update limits", "instance", instance, "warning", w)

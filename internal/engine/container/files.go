@@ -87,10 +87,10 @@ func (e *Engine) openFiles(t engine.Task, name string) (*files, error) {
 		dir, err := os.Open(m.Host)
 		return &files{mount.Root{Dir: dir}, "/" + name[len(path.Clean(m.Target)):], 0}, err
 	}
-	if err := os.MkdirAll(writable(t.Dir), 0o711); err != nil {
+	if err := os.MkdirAll(engine.Writable(t.Dir), 0o711); err != nil {
 		return nil, err
 	}
-	dir, err := mount.Overlay{Layers: e.layers(t.Layers), Writable: writable(t.Dir)}.Mount()
+	dir, err := mount.Overlay{Layers: e.layers(t.Layers), Writable: engine.Writable(t.Dir)}.Mount()
 	if err != nil {
 		return nil, fmt.Errorf("mount root of %s: %w", t.Instance, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/virga-cloud/virga/internal/engine"
@@ -48,10 +47,12 @@ func (e *Engine) prepare(ctx context.Context, t engine.Task, laps *engine.Laps) 
 // are stored with the ids that the instance sees.
 func (e *Engine) mountRoot(t engine.Task) (*os.File, error) {
 	o := mount.Overlay{
-		Layers: e.layers(t.Layers), Writable: writable(t.Dir), UserNS: t.Sandbox.UserNS, IDs: t.Sandbox.IDs,
+		Layers: e.layers(t.Layers), Writable: engine.Writable(t.Dir), UserNS: t.Sandbox.UserNS, IDs: t.Sandbox.IDs,
 		Volatile: t.Spec.AutoRemove, Release: e.closer.put,
 	}
-	o.Under = e.under(o.Layers)
+	if t.Spec.Resources.Disk == 0 || mount.Same(o.Writable, e.Instances) {
+		o.Under = e.under(o.Layers)
+	}
 	if t.Life > 1 {
 		e.closer.flush() // the last life's root has the same writable layer
 		if o.Volatile {
@@ -69,9 +70,6 @@ func (e *Engine) mountRoot(t engine.Task) (*os.File, error) {
 	}
 	return root, nil
 }
-
-// writable is where an instance's own layer lies in its directory.
-func writable(dir string) string { return filepath.Join(dir, "fs") }
 
 // view is the root as it is before anything is mounted in it.
 type view struct {

@@ -13,14 +13,22 @@ import (
 
 type blockIO = api.BlockIO
 
+// io are the settings of block I/O. A rate of 0 takes a limit away that an
+// existing group may have.
 func (g *Group) io(l Limits) ([]setting, error) {
-	b := l.BlockIO
+	b, what := l.BlockIO, "block I/O"
 	if b == (blockIO{}) {
-		return nil, nil
+		what = "" // then it is no matter where it is not limited
 	}
 	d := g.v1("blkio")
+	if l.Disk == "" && b.Weight == 0 {
+		return nil, nil
+	}
 	if d == "" {
-		return g.ioV2(b, l.Disk), nil
+		return g.ioV2(b, l.Disk, what), nil
+	}
+	if _, err := os.Stat(d); what == "" && err != nil {
+		return nil, nil
 	}
 	var s []setting
 	if b.Weight > 0 {
@@ -39,14 +47,12 @@ func (g *Group) io(l Limits) ([]setting, error) {
 		{"blkio.throttle.read_iops_device", b.ReadOPS},
 		{"blkio.throttle.write_iops_device", b.WriteOPS},
 	} {
-		if t.value > 0 {
-			s = append(s, setting{d, t.file, fmt.Sprintf("%s %d", l.Disk, t.value), "", "block I/O"})
-		}
+		s = append(s, setting{d, t.file, fmt.Sprintf("%s %d", l.Disk, t.value), l.Disk + " 0", what})
 	}
 	return s, nil
 }
 
-func (g *Group) ioV2(b blockIO, disk string) []setting {
+func (g *Group) ioV2(b blockIO, disk, what string) []setting {
 	d := g.unified()
 	var s []setting
 	if b.Weight > 0 {
@@ -57,14 +63,14 @@ func (g *Group) ioV2(b blockIO, disk string) []setting {
 		key   string
 		value int64
 	}{{"rbps", b.ReadBPS}, {"wbps", b.WriteBPS}, {"riops", b.ReadOPS}, {"wiops", b.WriteOPS}} {
+		value := "max"
 		if t.value > 0 {
-			limits = append(limits, fmt.Sprintf("%s=%d", t.key, t.value))
+			value = fmt.Sprint(t.value)
 		}
+		limits = append(limits, t.key+"="+value)
 	}
-	if limits != nil {
-		s = append(s, setting{d, "io.max", disk + " " + strings.Join(limits, " "), "", "block I/O"})
-	}
-	return s
+	const none = " rbps=max wbps=max riops=max wiops=max"
+	return append(s, setting{d, "io.max", disk + " " + strings.Join(limits, " "), disk + none, what})
 }
 
 // ioWeight maps 10…1000 to the 1…10000 of version 2.

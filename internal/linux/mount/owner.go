@@ -7,13 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AsOwner runs f with the file system identity of the host id id and all
-// capabilities kept. An overlay works with the identity of who made it: that
-// has to be one that the shifted layers know, or nothing could be written.
+// AsOwner runs f with the file system identity of the host id id, and with all
+// capabilities but the one by which root writes beyond quotas and into what a
+// file system keeps for it. An overlay works with the identity of who made it:
+// that has to be one that the shifted layers know, or nothing could be
+// written, and one that limits hold for. f must stay in its goroutine.
 func AsOwner(id uint32, f func() error) error {
-	if id == 0 {
-		return f()
-	}
 	runtime.LockOSThread()
 	// The identity belongs to the thread. If it cannot be taken back the
 	// thread stays locked and ends with its goroutine.
@@ -23,14 +22,20 @@ func AsOwner(id uint32, f func() error) error {
 		runtime.UnlockOSThread()
 		return fmt.Errorf("read capabilities: %w", err)
 	}
-	unix.Setfsgid(int(id))
-	unix.Setfsuid(int(id))
-	err := unix.Capset(&hdr, &have[0]) // a change of the uid drops some
+	if id != 0 {
+		unix.Setfsgid(int(id))
+		unix.Setfsuid(int(id))
+	}
+	bound := have
+	bound[0].Effective &^= 1 << unix.CAP_SYS_RESOURCE
+	err := unix.Capset(&hdr, &bound[0]) // a change of the uid drops some
 	if err == nil {
 		err = f()
 	}
-	unix.Setfsuid(0)
-	unix.Setfsgid(0)
+	if id != 0 {
+		unix.Setfsuid(0)
+		unix.Setfsgid(0)
+	}
 	if cerr := unix.Capset(&hdr, &have[0]); cerr != nil {
 		return fmt.Errorf("take back capabilities: %w", cerr)
 	}

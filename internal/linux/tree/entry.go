@@ -1,12 +1,17 @@
 package tree
 
 import (
+	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/virga-cloud/virga/internal/linux/disk"
 )
 
 const bufferSize = 256 << 10
@@ -56,42 +61,73 @@ func (t *Tree) finishDir(fd int, name string, m Meta) error {
 }
 
 // File makes a regular file of what r yields and returns its size.
-func (t *Tree) File(name string, m Meta, r io.Reader) (int64, error) {
+func (t *Tree) File(name string, m Meta, r io.Reader) (n int64, err error) {
+	err = t.file(name, m, func(fd int) (err error) {
+		n, err = t.fill(fd, r)
+		return err
+	})
+	return n, err
+}
+
+// Copy makes a regular file of the first size bytes of from, holes left out,
+// and says whether it shares their space with from, so that nothing was
+// copied. report gets the bytes copied; nil is nobody.
+func (t *Tree) Copy(ctx context.Context, name string, m Meta, from *os.File, size int64, report func(int64)) (shared bool, err error) {
+	err = t.file(name, m, func(fd int) error {
+		err := disk.Reflink(fd, from)
+		if shared = err == nil; !errors.Is(err, disk.ErrNoReflink) {
+			return err
+		}
+		return disk.CopySparse(ctx, fd, from, size, report)
+	})
+	return shared, err
+}
+
+// file makes a regular file of what write puts into it.
+func (t *Tree) file(name string, m Meta, write func(fd int) error) error {
 	parent, base, err := t.enter(name)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	flags := unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := unix.Openat(parent, base, flags, 0o600)
 	if err == unix.EEXIST {
 		if err := t.clear(parent, base, name); err != nil {
-			return 0, err
+			return err
 		}
 		fd, err = unix.Openat(parent, base, flags, 0o600)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("make file %s: %w", name, err)
+		return fmt.Errorf("make file %s: %w", name, err)
 	}
-	n, err := t.fill(fd, r)
-	if err == nil {
+	if err = write(fd); err == nil {
 		err = setMeta(fd, m)
 	}
 	if cerr := unix.Close(fd); err == nil {
 		err = cerr
 	}
 	if err != nil {
-		return n, fmt.Errorf("file %s: %w", name, err)
+		return fmt.Errorf("file %s: %w", name, err)
 	}
-	return n, t.setTime(parent, base, name, m)
+	return t.setTime(parent, base, name, m)
 }
 
 func (t *Tree) fill(fd int, r io.Reader) (int64, error) {
 	if t.buf == nil {
 		t.buf = make([]byte, bufferSize)
 	}
-	var n int64
+	var n, hole int64 // hole is what was left out at the end
 	for {
 		k, rerr := io.ReadFull(r, t.buf)
+		if t.Sparse && k > 0 && zero(t.buf[:k]) {
+			if _, err := unix.Seek(fd, int64(k), unix.SEEK_CUR); err != nil {
+				return n, fmt.Errorf("seek: %w", err)
+			}
+			n, hole = n+int64(k), hole+int64(k)
+			k = 0
+		} else if k > 0 {
+			hole = 0
+		}
 		for b := t.buf[:k]; len(b) > 0; {
 			w, err := unix.Write(fd, b)
 			if err == unix.EINTR {
@@ -105,12 +141,31 @@ func (t *Tree) fill(fd int, r io.Reader) (int64, error) {
 		// ReadFull says ErrUnexpectedEOF both for the natural end and for a
 		// reader that was cut: the caller compares n with the size promised.
 		if errors.Is(rerr, io.EOF) || errors.Is(rerr, io.ErrUnexpectedEOF) {
+			if hole > 0 {
+				return n, unix.Ftruncate(fd, n)
+			}
 			return n, nil
 		}
 		if rerr != nil {
 			return n, rerr
 		}
 	}
+}
+
+// zero reports whether all bytes are 0.
+func zero(b []byte) bool {
+	for len(b) >= 8 {
+		if binary.NativeEndian.Uint64(b) != 0 {
+			return false
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Symlink makes a symbolic link. The target is kept as it is: it means

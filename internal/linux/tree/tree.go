@@ -22,6 +22,9 @@ type Meta struct {
 
 // Tree is a directory that is being filled.
 type Tree struct {
+	// Sparse leaves holes in files where there are many zeros.
+	Sparse bool
+
 	root    int
 	dir     int    // handle of the directory last used, or -1
 	dirName string // its name

@@ -1,0 +1,185 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/api"
+)
+
+func volumeSnapshotCommand(a *App) *cobra.Command {
+	var quiet bool
+	var labels []string
+	cmd := &cobra.Command{
+		Use:   "snapshot [flags] VOLUME [NAME]",
+		Short: "Copy a volume as it is now into a new, read-only one",
+		Long: "Copy a volume as it is now into a new, read-only one. Nothing is copied where the file system shares data between\n" +
+			"files (reflink). Of a volume with a size that is in use, writes wait meanwhile, so that the snapshot is what a power\n" +
+			"cut would leave; of one without, each file is as it was at some moment. The last line says which.",
+		Example:           "  virga volume snapshot db\n  virga volume snapshot db db-before-upgrade",
+		Args:              arguments(1, 2),
+		ValidArgsFunction: a.completeVolumes(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var r api.SnapshotRequest
+			if len(args) == 2 {
+				r.Name = args[1]
+			}
+			var err error
+			if r.Labels, err = readLabels(labels, nil); err != nil {
+				return err
+			}
+			v, err := a.volumeOf(a.api().SnapshotVolume(cmd.Context(), args[0], r), quiet)
+			if err != nil {
+				return err
+			}
+			if !quiet && v.Snapshot != nil {
+				fmt.Fprintln(a.Err, worth(*v.Snapshot))
+			}
+			fmt.Fprintln(a.Out, v.Name)
+			return nil
+		},
+	}
+	listVar(cmd.Flags(), &labels, "label", "l", "set a label (`KEY=VALUE`)")
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "show only the name")
+	return cmd
+}
+
+// worth says how a snapshot was made and what it guarantees.
+func worth(s api.Snapshot) string {
+	how := "copied"
+	if s.Method == api.CopyReflink {
+		how = "shared by reflink, nothing copied"
+	}
+	switch s.Consistency {
+	case api.ConsistencyFrozen:
+		how += fmt.Sprintf("; in use: writes waited %s, it is the volume at one moment", time.Duration(s.Frozen).Round(time.Millisecond))
+	case api.ConsistencyFiles:
+		how += "; in use: each file is as it was at some moment, not all at the same one"
+	case api.ConsistencyIdle:
+		how += "; nobody wrote to the volume"
+	}
+	if s.Skipped > 0 {
+		how += fmt.Sprintf("; %d sockets or devices left out", s.Skipped)
+	}
+	return how
+}
+
+func volumeRestoreCommand(a *App) *cobra.Command {
+	var quiet bool
+	var size string
+	cmd := &cobra.Command{
+		Use:   "restore [flags] SNAPSHOT [VOLUME]",
+		Short: "Make the content of a new or an unused volume that of a snapshot",
+		Long: "Make the content of a new or an unused volume that of a snapshot, by default of the volume the snapshot was taken of.\n" +
+			"It is replaced in one step: whatever happens, the volume holds the old or the new. SNAPSHOT may be any volume.",
+		Example:           "  virga volume restore db-before-upgrade\n  virga volume restore --size 20g db-before-upgrade db2",
+		Args:              arguments(1, 2),
+		ValidArgsFunction: a.completeVolumes(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var r api.RestoreRequest
+			if len(args) == 2 {
+				r.Volume = args[1]
+			}
+			var err error
+			if r.Size, err = parseSize("size", size); err != nil {
+				return err
+			}
+			v, err := a.volumeOf(a.api().RestoreVolume(cmd.Context(), args[0], r), quiet)
+			if err == nil {
+				fmt.Fprintln(a.Out, v.Name)
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&size, "size", "", "most `bytes` a new volume may hold (default the snapshot's size)")
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "do not show progress")
+	return cmd
+}
+
+func volumeImportCommand(a *App) *cobra.Command {
+	var quiet, replace bool
+	var size string
+	cmd := &cobra.Command{
+		Use:     "import [flags] FILE|- VOLUME",
+		Short:   "Make the content of a new or an unused volume that of a tar",
+		Long:    "Make the content of a new volume, or with --replace of an unused one, that of a tar, plain or with gzip or zstd.\nAn archive that is damaged, leads out of the volume or does not fit changes nothing.",
+		Example: "  virga volume import data.tar.zst data\n  tar -C /srv/data -c . | virga volume import --size 10g - data",
+		Args:    arguments(2, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, err := parseSize("size", size)
+			if err != nil {
+				return err
+			}
+			in := a.In
+			if args[0] != "-" {
+				f, err := os.Open(args[0])
+				if err != nil {
+					return api.Invalid("file", "%s: %s", args[0], reason(err))
+				}
+				defer f.Close()
+				in = f
+			} else if _, tty := terminal(in); tty {
+				return api.Invalid("file", "standard input is a terminal, not an archive")
+			}
+			v, err := a.volumeOf(a.api().ImportVolume(cmd.Context(), args[1], n, replace, in), quiet)
+			if err == nil {
+				fmt.Fprintln(a.Out, v.Name)
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&size, "size", "", "most `bytes` a new volume may hold")
+	cmd.Flags().BoolVar(&replace, "replace", false, "replace what a volume of that name holds")
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "do not show progress")
+	return cmd
+}
+
+// volumeOf follows a transfer that ends with a volume.
+func (a *App) volumeOf(steps iter.Seq2[api.Progress, error], quiet bool) (api.Volume, error) {
+	last, err := a.follow(steps, quiet)
+	if err != nil {
+		return api.Volume{}, err
+	}
+	if last.Volume == nil {
+		return api.Volume{}, api.Errorf(api.CodeUnavailable, "the daemon did not say that it was done").WithHint("try again; see the daemon's log")
+	}
+	return *last.Volume, nil
+}
+
+func volumeExportCommand(a *App) *cobra.Command {
+	var output, compression string
+	cmd := &cobra.Command{
+		Use:   "export [flags] VOLUME",
+		Short: "Write the files of a volume as a tar",
+		Long: "Write the files of a volume as a tar, with owners, times, hard links and extended attributes. Of a volume in use each\n" +
+			"file is as it was at some moment; export a snapshot where that is not enough.",
+		Example:           "  virga volume export -o data.tar data\n  virga volume export --compress zstd db > db.tar.zst",
+		Args:              arguments(1, 1),
+		ValidArgsFunction: a.completeVolumes(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if compression != "none" && compression != "zstd" {
+				return api.Invalid("compress", "--compress %q: want none or zstd", compression)
+			}
+			if _, tty := terminal(a.Out); tty && output == "" {
+				return api.Invalid("output", "an archive is not written to a terminal").WithHint("use -o FILE or a pipe")
+			}
+			tar, err := a.api().ExportVolume(cmd.Context(), args[0], compression)
+			if err != nil {
+				return err
+			}
+			defer tar.Close()
+			if output == "" {
+				_, err = io.Copy(a.Out, tar)
+				return err
+			}
+			return writeFile(output, tar)
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write to (default standard output)")
+	cmd.Flags().StringVar(&compression, "compress", "none", "none or zstd")
+	return cmd
+}
