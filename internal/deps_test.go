@@ -65,10 +65,10 @@ var mayImport = map[string][]string{
 	"cmd/virga-shim":   {"internal/shim/..."},
 	"cmd/virga-hello":  {"internal/hello"},
 
-	"bench/...":   {"api", "bench/...", "internal/linux/..."},
-	"bench/sim":   {"api", "internal/control/..."},
-	"test/...":    {"api", "test/..."},
-	"scripts/...": {},
+	"bench/...":     {"api", "bench/...", "internal/linux/..."},
+	"bench/sim/...": {"api", "internal/control/..."},
+	"test/...":      {"api", "test/..."},
+	"scripts/...":   {},
 }
 
 // everywhere may be imported by every package but api.
