@@ -125,12 +125,19 @@ func TestCapacityAddsUp(t *testing.T) {
 func TestRefusedRequestsSayWhatIsShort(t *testing.T) {
 	d := Start(t)
 	image := d.Busybox(t)
+	d.Must(t, "type", "create", "--family", "dedicated", "--vcpus", "1024", "--memory", "16m", "dedicated.e2e-huge")
+	defer d.CLI("type", "rm", "dedicated.e2e-huge")
 	for _, tt := range []struct {
 		want string
 		args []string
 	}{
 		{"vCPUs", []string{"run", "--cpus", "8000", image, "true"}},
 		{"memory", []string{"run", "--memory", "4t", image, "true"}},
+		{"the machine has", []string{"run", "--type", "dedicated.e2e-huge", image, "true"}},
+		{"the machine has", []string{"create", "--type", "dedicated.e2e-huge", image, "true"}},
+		{"\"--cpus\" flag: want a number", []string{"run", "--cpus", "NaN", image, "true"}},
+		{"cpus", []string{"run", "--cpus", "-1", image, "true"}},
+		{"want a number", []string{"run", "--memory", "-1g", image, "true"}},
 		{"no instance type", []string{"run", "--type", "burst.huge", image, "true"}},
 		{"contradicts the type", []string{"run", "--type", "shared.nano", "--memory", "64m", image, "true"}},
 		{"contradicts the type", []string{"run", "--type", "shared.nano", "--cpus", "2", image, "true"}},
@@ -139,6 +146,12 @@ func TestRefusedRequestsSayWhatIsShort(t *testing.T) {
 		{"vcpus -2", []string{"type", "create", "--vcpus", "-2", "--memory", "1g", "shared.minus"}},
 		{"must be from", []string{"type", "create", "--vcpus", "1", "--memory", "9999t", "shared.absurd"}},
 		{"neither weight nor quota", []string{"type", "create", "--family", "dedicated", "--quota", "--memory", "1g", "own.quota"}},
+		{"\"--vcpus\" flag: want a number", []string{"type", "create", "--vcpus", "NaN", "--memory", "1g", "shared.nan"}},
+		{"whole vCPUs", []string{"type", "create", "--family", "burst", "--vcpus", "0.5", "--baseline", "0.1", "--memory", "1g", "burst.half"}},
+		{"belong to burst types", []string{"type", "create", "--baseline", "0.1", "--memory", "1g", "shared.earning"}},
+		{"has no weight", []string{"type", "create", "--family", "burst", "--vcpus", "1", "--baseline", "0.1", "--weight", "5", "--memory", "1g", "burst.heavy"}},
+		{"pricePerHour -1", []string{"type", "create", "--memory", "1g", "--price", "-1", "shared.gift"}},
+		{"\"--price\" flag: want a number", []string{"type", "create", "--memory", "1g", "--price", "NaN", "shared.unsure"}},
 		{"built in", []string{"type", "rm", "shared.nano"}},
 	} {
 		if said := d.Refused(t, tt.args...); !strings.Contains(said, tt.want) {
@@ -170,6 +183,37 @@ func TestTheLastOfTheMemory(t *testing.T) {
 		if r.Code != 0 && (!strings.Contains(r.Stderr, "memory: ") || !strings.Contains(r.Stderr, "largest type that fits")) {
 			t.Errorf("the refusal says: %s", r.Stderr)
 		}
+	}
+}
+
+// Two ask for the last core that can be dedicated: one of them gets it.
+func TestTheLastCore(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	c := d.capacity(t)
+	free := int(c.Free.Dedicated)
+	if free == 0 {
+		t.Skip("the machine has no core to spare:", c.Free)
+	}
+	d.Must(t, "type", "create", "--family", "dedicated", "--vcpus", fmt.Sprint(free), "--memory", "16m", "dedicated.rest")
+	defer d.CLI("type", "rm", "dedicated.rest")
+	results := make([]Result, 3)
+	var wg sync.WaitGroup
+	for i := range results {
+		wg.Go(func() { results[i] = d.CLI("run", "-d", "--type", "dedicated.rest", image, "sleep", "1000") })
+	}
+	wg.Wait()
+	in := 0
+	for _, r := range results {
+		switch {
+		case r.Code == 0:
+			in++
+		case r.Code != 125 || !strings.Contains(r.Stderr, "dedicated vCPUs: ") || !strings.Contains(r.Stderr, ", 0 free"):
+			t.Errorf("the refusal says: %v", r)
+		}
+	}
+	if left := d.capacity(t).Free.Dedicated; in != 1 || left != 0 {
+		t.Errorf("%d got in, %v cores are left", in, left)
 	}
 }
 

@@ -32,7 +32,7 @@ type limitFlags struct {
 
 // registerLive adds the flags of what can be changed while it runs.
 func (l *limitFlags) registerLive(f *pflag.FlagSet) {
-	f.Float64Var(&l.cpus, "cpus", 0, "CPU quota in vCPUs, such as 1.5")
+	decimalVar(f, &l.cpus, "cpus", 0, "CPU quota in vCPUs, such as 1.5")
 	f.Int64Var(&l.cpuPeriod, "cpu-period", 0, "microseconds of the period of --cpu-quota (default 100000)")
 	f.Int64Var(&l.cpuQuota, "cpu-quota", 0, "microseconds of CPU per period")
 	f.Int64VarP(&l.shares, "cpu-shares", "c", 0, "relative weight under contention (default 1024)")

@@ -155,16 +155,19 @@ func (r statsRow) Throttled() string {
 	return r.share(r.CPU.ThrottledTime - r.before.CPU.ThrottledTime)
 }
 
-// CPUCredits is the balance of a burst instance, and how long it lasts.
+// CPUCredits is the balance of a burst instance, and how long it lasts or when
+// it is full.
 func (r statsRow) CPUCredits() string {
 	c := r.Stats.Credits
 	switch {
 	case c == nil:
 		return "-"
 	case c.Surplus > 0:
-		return fmt.Sprintf("%.1f (surplus)", -c.Surplus)
+		return fmt.Sprintf("%.2f (surplus)", -c.Surplus)
 	case c.LastsForSecond > 0 && c.Mode == api.CreditStandard:
 		return fmt.Sprintf("%.1f (%s left)", c.Balance, span(seconds(c.LastsForSecond)))
+	case c.FullInSecond > 0:
+		return fmt.Sprintf("%.1f (full in %s)", c.Balance, span(seconds(c.FullInSecond)))
 	}
 	return fmt.Sprintf("%.1f", c.Balance)
 }

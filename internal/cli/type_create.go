@@ -31,9 +31,9 @@ func typeCreateCommand(a *App) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&c.family, "family", "shared", "how the vCPUs are given out: burst, shared, dedicated")
-	f.Float64Var(&c.t.VCPUs, "vcpus", 1, "vCPUs; whole ones but for shared")
+	decimalVar(f, &c.t.VCPUs, "vcpus", 1, "vCPUs; whole ones but for shared")
 	f.StringVarP(&c.memory, "memory", "m", "", "memory in `bytes`, such as 512m")
-	f.Float64Var(&c.t.Baseline, "baseline", 0, "`share` of each vCPU that a burst type earns, 0.01 to 1")
+	decimalVar(f, &c.t.Baseline, "baseline", 0, "`share` of each vCPU that a burst type earns, 0.01 to 1")
 	f.StringVar(&c.credits, "credits", "", "what a burst type does without credits: standard, unlimited (default standard)")
 	f.Int64Var(&c.t.Weight, "weight", 0, "weight of a shared type under contention (default 1024 per vCPU)")
 	f.BoolVar(&c.t.Quota, "quota", false, "make the vCPUs of a shared type a hard limit")
@@ -43,7 +43,7 @@ func typeCreateCommand(a *App) *cobra.Command {
 	f.StringVar(&c.write, "device-write-bps", "", "limit writing to `bytes` per second")
 	f.StringVar(&c.readOps, "device-read-iops", "", "limit reading to `operations` per second")
 	f.StringVar(&c.writeOps, "device-write-iops", "", "limit writing to `operations` per second")
-	f.Float64Var(&c.t.PricePerHour, "price", 0, "list price of an hour (default by vCPUs and memory)")
+	decimalVar(f, &c.t.PricePerHour, "price", 0, "list price of an hour (default by vCPUs and memory)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		t, err := c.build(args[0])
 		if err != nil {

@@ -9,9 +9,9 @@ import (
 // instanceFamilies are the metrics of an instance that come from its object
 // and its account.
 type instanceFamilies struct {
-	info, phase, starts, restarts               family
-	usage, balance, surplus, charged, creditCap family
-	readings                                    []reading
+	info, phase, starts, restarts                      family
+	usage, balance, surplus, charged, creditCap, earns family
+	readings                                           []reading
 }
 
 func newInstanceFamilies() instanceFamilies {
@@ -28,12 +28,13 @@ func newInstanceFamilies() instanceFamilies {
 		surplus:   make(gauge, "cpu_surplus_credit_balance", "CPU credits spent in advance"),
 		charged:   make(counter, "cpu_surplus_credits_charged_total", "Surplus CPU credits that are to be paid for"),
 		creditCap: make(gauge, "cpu_credit_cap", "Most CPU credits that can accrue"),
+		earns:     make(gauge, "cpu_credit_earn_per_hour", "CPU credits earned in an hour"),
 		readings:  readings(),
 	}
 }
 
 func (f instanceFamilies) all() []family {
-	all := []family{f.info, f.phase, f.starts, f.restarts, f.usage, f.balance, f.surplus, f.charged, f.creditCap}
+	all := []family{f.info, f.phase, f.starts, f.restarts, f.usage, f.balance, f.surplus, f.charged, f.creditCap, f.earns}
 	for _, r := range f.readings {
 		all = append(all, r.family)
 	}
@@ -79,4 +80,5 @@ func (f instanceFamilies) credits(s sender, c api.CPUCredits) {
 	s.send(f.surplus, c.Surplus)
 	s.send(f.charged, c.Charged)
 	s.send(f.creditCap, c.Cap)
+	s.send(f.earns, c.EarnPerHour)
 }

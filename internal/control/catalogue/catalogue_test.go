@@ -40,6 +40,7 @@ func TestParse(t *testing.T) {
 		{"baseline of a shared type", "- {name: b, family: shared, vcpus: 1, memory: 1g, baseline: 0.2}", "burst types"},
 		{"burst without baseline", "- {name: b, family: burst, vcpus: 1, memory: 1g}", "baseline 0"},
 		{"burst with quota", "- {name: b, family: burst, vcpus: 1, baseline: 0.1, memory: 1g, quota: true}", "credits decide"},
+		{"burst with weight", "- {name: b, family: burst, vcpus: 1, baseline: 0.1, memory: 1g, weight: 5}", "credits decide"},
 		{"bad family", "- {name: b, family: gold, vcpus: 1, memory: 1g}", `family "gold"`},
 		{"rates", "rates: {currency: EUR, vcpuHour: 0.02}\ntypes:\n- {name: b, family: shared, vcpus: 1, memory: 1g}", ""},
 		{"rates alone", "rates:\n  machineHour: 0.2\n", ""},

@@ -52,6 +52,8 @@ func validateFamily(t api.InstanceType) error {
 			return api.Invalid("creditMode", "type %s: creditMode %q: must be standard or unlimited", t.Name, t.CreditMode)
 		case t.Quota:
 			return api.Invalid("quota", "type %s: a burst type has no quota of its own: its credits decide", t.Name)
+		case t.Weight != 0:
+			return api.Invalid("weight", "type %s: a burst type has no weight: its credits decide", t.Name)
 		}
 	case api.FamilyShared:
 		if t.Weight < 2 || t.Weight > 262144 {

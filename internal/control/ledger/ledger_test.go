@@ -328,6 +328,20 @@ func TestExport(t *testing.T) {
 	}
 }
 
+// What the end of a life waits for: a line in the page cache.
+func BenchmarkEnded(b *testing.B) {
+	n := &node{dir: b.TempDir(), store: store.Memory(), up: time.Hour, boot: 1, charged: map[string]float64{}}
+	b.Cleanup(func() { _ = n.store.Close() })
+	n.restart()
+	in := &api.Instance{
+		Meta: api.Meta{ID: "id", Name: "a", Project: "p"}, Node: "n", Type: &small,
+		Status: api.InstanceStatus{Phase: api.PhaseRunning, Life: 1, Started: n.now().Wall},
+	}
+	for i := 0; b.Loop(); i++ {
+		n.Ended(in, i+1, n.now().Wall, true)
+	}
+}
+
 func FuzzLines(f *testing.F) {
 	f.Add([]byte(`{"run":{"instance":"a","start":"2026-03-01T00:00:00Z","end":"2026-03-01T00:01:00Z","price":1}}` + "\n{\"seenNs\":5}\n"))
 	f.Add([]byte(`{"period":{"id":1,"start":"2026-03-01T00:00:00Z"}}` + "\n" + `{"open":{"instance":"a"}}` + "\n" + `{"known":{"instance":"a"}}` + "\n{"))
