@@ -24,9 +24,9 @@ func (f *serviceFlags) portsOf(s *api.ServiceSpec, changed func(string) bool) er
 		switch {
 		case p.Protocol != "" && changed("port"), p.Protocol == api.ProtocolUDP:
 		case f.tls:
-			p.Protocol, p.Name = api.ProtocolHTTPS, ""
+			speak(p, api.ProtocolHTTPS)
 		case f.http:
-			p.Protocol, p.Name = api.ProtocolHTTP, ""
+			speak(p, api.ProtocolHTTP)
 		}
 	}
 	if !changed("publish") {
@@ -41,6 +41,15 @@ func (f *serviceFlags) portsOf(s *api.ServiceSpec, changed func(string) bool) er
 		}
 	}
 	return nil
+}
+
+// speak gives a port another protocol, and with it the name that says so when
+// it has no name of its own.
+func speak(p *api.ServicePort, protocol string) {
+	if p.Name == p.Protocol {
+		p.Name = ""
+	}
+	p.Protocol = protocol
 }
 
 // parseServicePort reads [NAME=]PORT[:TARGET][/PROTOCOL].
