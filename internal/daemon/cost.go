@@ -8,10 +8,11 @@ import (
 	"github.com/virga-cloud/virga/internal/cpu"
 	"github.com/virga-cloud/virga/internal/metrics"
 	"github.com/virga-cloud/virga/internal/node"
+	"github.com/virga-cloud/virga/internal/volume"
 )
 
 // openLedger opens the record of what ran, which goes on from the store's lives.
-func (d *Daemon) openLedger(has api.Capacity, a *control.Admission) (*ledger.Ledger, error) {
+func (d *Daemon) openLedger(has api.Capacity, a *control.Admission, v *volume.Store) (*ledger.Ledger, error) {
 	now, err := cpu.Clock()
 	if err != nil {
 		return nil, err
@@ -25,7 +26,8 @@ func (d *Daemon) openLedger(has api.Capacity, a *control.Admission) (*ledger.Led
 			c, ok := d.cpu.Credits(id)
 			return c.Charged, ok
 		},
-		Now: func() cost.Moment { return cost.Moment(now()) },
+		Stored: v.Stored,
+		Now:    func() cost.Moment { return cost.Moment(now()) },
 	})
 }
 

@@ -139,7 +139,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 		Store: d.store, Node: d.name, Types: control.Types{Store: d.store, File: types.Types, Prices: types.Rates}, Supply: supply(d.name, info.Capacity, c),
 		Images: d.images, Record: d.events.Append,
 	}
-	if d.ledger, err = d.openLedger(info.Capacity, d.admission); err != nil {
+	if d.ledger, err = d.openLedger(info.Capacity, d.admission, volumes); err != nil {
 		return nil, err
 	}
 	d.onClose(d.ledger.Close)

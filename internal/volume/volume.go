@@ -110,7 +110,7 @@ func (s *Store) Remove(_ context.Context, id string) (int64, error) {
 	if err := check(id); err != nil {
 		return 0, err
 	}
-	size, err := s.size(id)
+	size, err := s.Stored(id)
 	if err != nil {
 		return 0, fmt.Errorf("measure volume %s: %w", id, err)
 	}
@@ -120,8 +120,12 @@ func (s *Store) Remove(_ context.Context, id string) (int64, error) {
 	return size, nil
 }
 
-// size is what a volume takes on the node, in bytes.
-func (s *Store) size(id string) (int64, error) {
+// Stored is what a volume takes on the node, in bytes. It may have to look at
+// every file.
+func (s *Store) Stored(id string) (int64, error) {
+	if err := check(id); err != nil {
+		return 0, err
+	}
 	if u, err := s.disks.Usage(s.Path(id)); err == nil {
 		return u.Allocated, nil
 	}

@@ -475,5 +475,13 @@ func (m *Meter) Spent(instance string, now Moment) (spent, rate float64) {
 	return spent, 0
 }
 
+// Now is what goes on under that id.
+func (m *Meter) Now(id string) (What, bool) {
+	if o := m.open[id]; o != nil {
+		return o.What, true
+	}
+	return What{}, false
+}
+
 // Price is the machine and its rates at present.
 func (m *Meter) Price() Machine { return m.period.Machine }

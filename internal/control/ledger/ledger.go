@@ -28,8 +28,10 @@ type Config struct {
 	// Charged is what the account of an instance was charged for surplus, in
 	// credits; false without an account. It may not call the Ledger.
 	Charged func(instance string) (float64, bool)
-	Now     func() cost.Moment
-	Log     *slog.Logger
+	// Stored is how many bytes a volume without a size takes. It may take long.
+	Stored func(volume string) (int64, error)
+	Now    func() cost.Moment
+	Log    *slog.Logger
 }
 
 // Ledger is what ran on a node. Its methods may be called concurrently.
@@ -42,6 +44,8 @@ type Ledger struct {
 	meter   *cost.Meter // +checklocks:mu
 	files   *files      // +checklocks:mu
 	charged int64       // +checklocks:mu hour in which surplus was last charged
+
+	stored map[string]int64 // +checklocks:mu bytes of volumes without a size, as last measured
 }
 
 // markEvery bounds what a crash of the machine forgets.
@@ -50,7 +54,7 @@ const markEvery = time.Minute
 // Open goes on from the files in Dir, which need not exist, with the lives that
 // the store has.
 func Open(c Config) (*Ledger, error) {
-	l := &Ledger{Config: c, meter: cost.NewMeter()}
+	l := &Ledger{Config: c, meter: cost.NewMeter(), stored: map[string]int64{}}
 	now := c.Now()
 	f, err := openFiles(c.Dir, now.Wall, l.meter.Load)
 	if err != nil {
@@ -108,7 +112,10 @@ func (l *Ledger) what(in *api.Instance) cost.What {
 const hoursPerMonth = 730
 
 // volumes are those that have a price: none, without one for storage. A volume
-// is charged for what it may hold.
+// is charged for what it may hold, one without a size for what it was last seen
+// to store.
+//
+// +checklocks:l.mu
 func (l *Ledger) volumes() []cost.What {
 	price := l.Machine.Rates.VolumeGiBMonth / hoursPerMonth
 	if price == 0 {
@@ -116,14 +123,61 @@ func (l *Ledger) volumes() []cost.What {
 	}
 	var out []cost.What
 	for _, v := range l.Store.Volumes.Views() {
-		if v.Node == l.Node && v.Size > 0 {
+		size, measured := v.Size, true
+		if size == 0 {
+			size, measured = l.stored[v.ID]
+		}
+		if w, ok := l.meter.Now(v.ID); ok && !measured { // the daemon is new
+			size = w.Stored
+		}
+		if v.Node == l.Node && size > 0 {
 			out = append(out, cost.What{
 				Volume: true, Instance: v.ID, Name: v.Name, Project: v.Project, Labels: v.Labels, Type: "volume",
-				Stored: v.Size, Price: price * float64(v.Size) / (1 << 30),
+				Stored: size, Price: price * float64(size) / (1 << 30),
 			})
 		}
 	}
 	return out
+}
+
+// measureEvery is how often volumes without a size are measured.
+const measureEvery = time.Hour
+
+// measure looks at the volumes without a size, if storage has a price, now and
+// every hour until ctx ends.
+func (l *Ledger) measure(ctx context.Context) {
+	if l.Machine.Rates.VolumeGiBMonth == 0 {
+		return
+	}
+	tick := time.NewTicker(measureEvery)
+	defer tick.Stop()
+	for {
+		l.measureAll(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (l *Ledger) measureAll(ctx context.Context) {
+	stored := map[string]int64{}
+	for _, v := range l.Store.Volumes.Views() {
+		if v.Node != l.Node || v.Size > 0 || ctx.Err() != nil {
+			continue
+		}
+		n, err := l.Stored(v.ID)
+		if err != nil {
+			l.Log.Warn("measure a volume", "volume", v.ID, "error", err)
+			continue
+		}
+		stored[v.ID] = n
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stored = stored
+	l.write(l.meter.Holds(l.volumes(), l.Now()))
 }
 
 // Run follows the store until ctx ends.
@@ -132,6 +186,10 @@ func (l *Ledger) Run(ctx context.Context) error {
 	defer cancel()
 	instances, volumes := l.Store.Instances.Watch(watch), l.Store.Volumes.Watch(watch)
 	l.look()
+	var wg sync.WaitGroup
+	wg.Go(func() { l.measure(watch) })
+	defer wg.Wait()
+	defer cancel()
 	tick := time.NewTicker(markEvery)
 	defer tick.Stop()
 	for {

@@ -50,6 +50,7 @@ func (n *node) restart() {
 			Rates: api.Rates{Currency: "EUR", VCPUHour: 1, GiBHour: .5, CreditFee: .05, VolumeGiBMonth: hoursPerMonth}},
 		Promised: func(in *api.Instance) (float64, int64) { return in.Type.VCPUs, in.Type.Memory },
 		Price:    func(in *api.Instance) float64 { return in.Type.PricePerHour },
+		Stored:   func(string) (int64, error) { return 0, nil },
 		Charged:  func(id string) (float64, bool) { c, ok := n.charged[id]; return c, ok },
 	})
 	if err != nil {
@@ -202,6 +203,28 @@ func TestVolumesArePricedByWhatTheyMayHold(t *testing.T) {
 	n.restart()
 	n.up += time.Hour
 	if r := n.cost("project"); !near(r.Total, 4) || !near(r.Lines[0].Storage, 4) {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A volume without a size is charged for what it was last seen to store, after
+// a restart too.
+func TestVolumesWithoutASizeAreMeasured(t *testing.T) {
+	n := newNode(t)
+	ctx := context.Background()
+	v := &api.Volume{Meta: api.Meta{ID: "v", Name: "data", Project: "p"}, Node: "n"}
+	if err := n.store.Volumes.Create(ctx, v); err != nil {
+		t.Fatal(err)
+	}
+	n.Ledger.Config.Stored = func(string) (int64, error) { return 1 << 30, nil }
+	n.measureAll(ctx)
+	n.up += time.Hour
+	n.Ledger.Config.Stored = func(string) (int64, error) { return 3 << 30, nil }
+	n.measureAll(ctx)
+	n.up += time.Hour
+	n.restart() // and nothing is measured yet
+	n.up += time.Hour
+	if r := n.cost("project"); !near(r.Total, 1+3+3) || !near(r.Lines[0].StoredGiBHours, 7) {
 		t.Errorf("%+v", r)
 	}
 }
