@@ -169,17 +169,25 @@ const (
 
 // Resources limits an instance. Zero means no limit unless a field says otherwise.
 type Resources struct {
-	CPUs              float64  `json:"cpus,omitempty" minimum:"0" doc:"Hard CPU quota in vCPUs"`
-	CPUShares         int64    `json:"cpuShares,omitempty" minimum:"0" doc:"Relative weight under contention; default 1024"`
-	CPUSet            string   `json:"cpuSet,omitempty" doc:"Host CPUs it may use, such as 0-1,3"`
-	Memory            int64    `json:"memory,omitempty" minimum:"0" doc:"Hard memory limit in bytes"`
-	MemoryReservation int64    `json:"memoryReservation,omitempty" minimum:"0" doc:"Soft limit in bytes"`
-	MemorySwap        int64    `json:"memorySwap,omitempty" minimum:"-1" doc:"Memory plus swap in bytes; -1 unlimited, 0 the same as memory"`
-	Disk              int64    `json:"disk,omitempty" minimum:"0" doc:"Bytes the writable layer may hold; 0 is no limit"`
-	PidsLimit         int64    `json:"pidsLimit,omitempty" minimum:"-1" doc:"Default 4096; -1 unlimited"`
-	BlockIO           BlockIO  `json:"blockIO,omitzero"`
-	OOMScoreAdj       int      `json:"oomScoreAdj,omitempty" minimum:"-1000" maximum:"1000"`
-	Ulimits           []Ulimit `json:"ulimits,omitempty"`
+	CPUs              float64     `json:"cpus,omitempty" minimum:"0" doc:"Hard CPU quota in vCPUs"`
+	CPUShares         int64       `json:"cpuShares,omitempty" minimum:"0" doc:"Relative weight under contention; default 1024"`
+	CPUSet            string      `json:"cpuSet,omitempty" doc:"Host CPUs it may use, such as 0-1,3"`
+	Memory            int64       `json:"memory,omitempty" minimum:"0" doc:"Hard memory limit in bytes"`
+	MemoryReservation int64       `json:"memoryReservation,omitempty" minimum:"0" doc:"Soft limit in bytes"`
+	MemorySwap        int64       `json:"memorySwap,omitempty" minimum:"-1" doc:"Memory plus swap in bytes; -1 unlimited, 0 the same as memory"`
+	Disk              int64       `json:"disk,omitempty" minimum:"0" doc:"Bytes the writable layer may hold; 0 is no limit"`
+	PidsLimit         int64       `json:"pidsLimit,omitempty" minimum:"-1" doc:"Default 4096; -1 unlimited"`
+	BlockIO           BlockIO     `json:"blockIO,omitzero"`
+	NetworkRate       NetworkRate `json:"networkRate,omitzero"`
+	OOMScoreAdj       int         `json:"oomScoreAdj,omitempty" minimum:"-1000" maximum:"1000"`
+	Ulimits           []Ulimit    `json:"ulimits,omitempty"`
+}
+
+// NetworkRate limits the traffic of each of an instance's interfaces, in bits
+// per second as the instance sees it.
+type NetworkRate struct {
+	IngressBPS int64 `json:"ingressBps,omitempty" minimum:"0" doc:"Bits per second that it may receive"`
+	EgressBPS  int64 `json:"egressBps,omitempty" minimum:"0" doc:"Bits per second that it may send"`
 }
 
 // BlockIO limits the traffic to the device that holds the instance's files.

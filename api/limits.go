@@ -43,6 +43,9 @@ func (i *Instance) Limits() Resources {
 	if t.BlockIO.Weight > 0 {
 		r.BlockIO.Weight = t.BlockIO.Weight
 	}
+	if t.NetworkBPS > 0 {
+		r.NetworkRate = NetworkRate{IngressBPS: t.NetworkBPS, EgressBPS: t.NetworkBPS}
+	}
 	return r
 }
 

@@ -48,6 +48,13 @@ func main() {
 		}
 	}
 	flag.Parse()
+	if done, err := runInside(context.Background()); done {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *only, *peers, *binary, *out, *runs); err != nil {

@@ -15,6 +15,9 @@ type networkPart struct {
 // named network.*, and leaves nothing behind.
 var networkParts = []networkPart{
 	{"throughput between instances and the node, beside a bridge made by hand", networkThroughput},
+	{"published ports and services in the kernel, beside the instance's own address", networkKernelPaths},
+	{"an instance is given its place, from the pool", networkAttach},
+	{"changes of the rules of a node with 1,000 instances and 200 services", networkChange},
 	{"requests through the proxy on one core, beside nginx and haproxy", networkProxy},
 	{"answers of the name server on one core", networkDNS},
 }

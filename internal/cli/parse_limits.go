@@ -96,6 +96,47 @@ func parseRate(field, s string, bytes bool) (int64, error) {
 	return int64(n), nil
 }
 
+// parseNetworkRate reads RATE for both ways, or in=RATE, out=RATE or both.
+func parseNetworkRate(s string) (r api.NetworkRate, err error) {
+	const at = "spec.resources.networkRate"
+	if s == "" {
+		return r, nil
+	}
+	if !strings.Contains(s, "=") {
+		r.IngressBPS, err = parseBits(at, s)
+		r.EgressBPS = r.IngressBPS
+		return r, err
+	}
+	for part := range strings.SplitSeq(s, ",") {
+		way, text, _ := strings.Cut(part, "=")
+		to := map[string]*int64{"in": &r.IngressBPS, "out": &r.EgressBPS}[way]
+		if to == nil {
+			return r, api.Invalid(at, "network rate %q: want RATE, or in=RATE,out=RATE", s)
+		}
+		if *to, err = parseBits(at, text); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// parseBits reads bits per second: a number with k, m or g, which are powers of
+// ten here as network equipment has them, and an optional "bit".
+func parseBits(field, s string) (int64, error) {
+	number := strings.TrimSuffix(strings.ToLower(s), "bit")
+	unit := 1.0
+	if n := len(number); n > 0 {
+		if u, ok := map[byte]float64{'k': 1e3, 'm': 1e6, 'g': 1e9}[number[n-1]]; ok {
+			number, unit = number[:n-1], u
+		}
+	}
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(n >= 0 && n*unit <= 1e15) {
+		return 0, api.Invalid(field, "network rate %q: want bits per second, such as 10m or 1.5gbit", s)
+	}
+	return int64(n * unit), nil
+}
+
 // parseDevice reads PATH[:TARGET[:ACCESS]].
 func parseDevice(s string) (api.Device, error) {
 	bad := func() (api.Device, error) {

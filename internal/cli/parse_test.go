@@ -230,3 +230,30 @@ func TestDetacher(t *testing.T) {
 		}
 	}
 }
+
+func TestParseNetworkRate(t *testing.T) {
+	tests := []struct {
+		text string
+		want api.NetworkRate
+		ok   bool
+	}{
+		{"", api.NetworkRate{}, true},
+		{"0", api.NetworkRate{}, true},
+		{"10m", api.NetworkRate{IngressBPS: 10e6, EgressBPS: 10e6}, true},
+		{"1.5Gbit", api.NetworkRate{IngressBPS: 15e8, EgressBPS: 15e8}, true},
+		{"in=20m,out=800k", api.NetworkRate{IngressBPS: 20e6, EgressBPS: 8e5}, true},
+		{"out=64000", api.NetworkRate{EgressBPS: 64000}, true},
+		{"fast", api.NetworkRate{}, false},
+		{"-1", api.NetworkRate{}, false},
+		{"nan", api.NetworkRate{}, false},
+		{"1e300", api.NetworkRate{}, false},
+		{"up=1m", api.NetworkRate{}, false},
+		{"in=", api.NetworkRate{}, false},
+	}
+	for _, tt := range tests {
+		got, err := parseNetworkRate(tt.text)
+		if (err == nil) != tt.ok || tt.ok && got != tt.want {
+			t.Errorf("%q: %+v, %v", tt.text, got, err)
+		}
+	}
+}

@@ -19,6 +19,7 @@ type limitFlags struct {
 	swap        string
 	pids        int64
 	weight      uint16
+	network     string
 
 	ulimits  []string
 	oomScore int
@@ -41,6 +42,7 @@ func (l *limitFlags) registerLive(f *pflag.FlagSet) {
 	f.StringVar(&l.reservation, "memory-reservation", "", "soft memory limit in `bytes`")
 	f.StringVar(&l.swap, "memory-swap", "", "memory plus swap in `bytes`; -1 is unlimited")
 	f.Int64Var(&l.pids, "pids-limit", 0, "most tasks (default 4096); -1 is unlimited")
+	f.StringVar(&l.network, "network-rate", "", "limit each interface to `bits` per second each way, such as 10m, or in=10m,out=2m; 0 is no limit")
 	f.Uint16Var(&l.weight, "blkio-weight", 0, "block I/O weight, 10 to 1000")
 	f.StringVar(&l.readBPS, "device-read-bps", "", "limit reading to `bytes` per second")
 	f.StringVar(&l.writeBPS, "device-write-bps", "", "limit writing to `bytes` per second")
@@ -83,6 +85,7 @@ func (l *limitFlags) resources() (r api.Resources, err error) {
 			return
 		},
 		func() (err error) { r.MemorySwap, err = parseSwap(l.swap); return },
+		func() (err error) { r.NetworkRate, err = parseNetworkRate(l.network); return },
 		func() (err error) { r.BlockIO.ReadBPS, err = rate(at+"blockIO.readBps", l.readBPS, true); return },
 		func() (err error) { r.BlockIO.WriteBPS, err = rate(at+"blockIO.writeBps", l.writeBPS, true); return },
 		func() (err error) { r.BlockIO.ReadOPS, err = rate(at+"blockIO.readOps", l.readOPS, false); return },

@@ -80,6 +80,9 @@ func (l *limitFlags) merge(changed func(string) bool, r *api.Resources, want api
 	if changed("pids-limit") {
 		r.PidsLimit = want.PidsLimit
 	}
+	if changed("network-rate") {
+		r.NetworkRate = want.NetworkRate
+	}
 	if changed("blkio-weight") {
 		r.BlockIO.Weight = want.BlockIO.Weight
 	}

@@ -64,6 +64,11 @@ func agree(in *api.Instance) error {
 			return no("blockIO."+l.field, "blockIO.%s %d contradicts the type %s, which has %d", l.field, l.asked, t.Name, l.have)
 		}
 	}
+	for field, asked := range map[string]int64{"ingressBps": r.NetworkRate.IngressBPS, "egressBps": r.NetworkRate.EgressBPS} {
+		if asked != 0 && t.NetworkBPS != 0 && asked != t.NetworkBPS {
+			return no("networkRate."+field, "networkRate.%s %d contradicts the type %s, which has %d each way", field, asked, t.Name, t.NetworkBPS)
+		}
+	}
 	limits := in.Limits()
 	return validateMemory("spec.resources", &limits)
 }

@@ -45,7 +45,30 @@ func ValidateResources(field string, r *api.Resources) error {
 	if err := validateBlockIO(field+".blockIO", r.BlockIO); err != nil {
 		return err
 	}
+	if err := validateNetworkRate(field+".networkRate", r.NetworkRate); err != nil {
+		return err
+	}
 	return validateUlimits(field+".ulimits", r.Ulimits)
+}
+
+// Network rates in bits per second: below the least, a single packet would
+// take a second and a half.
+const (
+	minNetworkRate = 8_000
+	maxNetworkRate = 1_000_000_000_000
+)
+
+func validateNetworkRate(field string, r api.NetworkRate) error {
+	for _, l := range []struct {
+		name string
+		n    int64
+	}{{"ingressBps", r.IngressBPS}, {"egressBps", r.EgressBPS}} {
+		if l.n != 0 && (l.n < minNetworkRate || l.n > maxNetworkRate) {
+			return api.Invalid(field+"."+l.name, "%s %d is not between %d and %d bits per second", l.name, l.n, minNetworkRate, int64(maxNetworkRate)).
+				WithHint("such as 10m for ten million; 0 is no limit")
+		}
+	}
+	return nil
 }
 
 func validateMemory(field string, r *api.Resources) error {

@@ -44,6 +44,9 @@ func (f *Fabric) Adopt(ctx context.Context, r Request, have []api.AddressOn, por
 	if err := f.guardPorts(m.ports); err != nil {
 		return fmt.Errorf("adopt network of %s: %w", r.Instance, err)
 	}
+	if err := f.readoptRate(m); err != nil {
+		f.config.Log.Warn("network rates are not as they should be", "instance", m.name, "err", err)
+	}
 	if m.published, err = f.readopt(m, ports, left); err != nil {
 		return fmt.Errorf("adopt ports of %s: %w", r.Instance, err)
 	}

@@ -102,8 +102,15 @@ func (f *Fabric) attach(r Request) (*Attachment, error) {
 		f.mu.Unlock()
 		return nil, err
 	}
+	if r.Rate != (api.NetworkRate{}) {
+		if err := f.limit(r.Instance, p.ports, r.Rate); err != nil {
+			f.unlimit(p.ports, r.Rate)
+			return nil, errors.Join(err, f.drop(p))
+		}
+	}
 	published, err := f.publish(r, p.ports)
 	if err != nil {
+		f.unlimit(p.ports, r.Rate)
 		return nil, errors.Join(err, f.drop(p))
 	}
 	f.labels.set(r.Instance, p.ports)

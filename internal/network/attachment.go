@@ -18,6 +18,8 @@ type Request struct {
 	Hostname string           // default Name
 	Networks []api.Attachment // one "host" or "none", or networks by name; default one "default"
 	Ports    []api.Port
+	// Rate limits each interface.
+	Rate api.NetworkRate
 	// Keep are the addresses of an earlier life, to be given again.
 	Keep []api.AddressOn
 	// UserNS asks for a user namespace; without one the network namespace

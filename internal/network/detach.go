@@ -22,5 +22,6 @@ func (f *Fabric) Detach(ctx context.Context, instance string) error {
 	}
 	f.ids.free(m.ids)
 	f.unguard(m.ports)
+	f.unlimit(m.ports, m.rate)
 	return err
 }

@@ -56,6 +56,7 @@ type member struct {
 	group                   string
 	labels                  map[string]string
 	ids                     uint32
+	rate                    api.NetworkRate
 	ports                   []port
 	published               []*reservation
 }

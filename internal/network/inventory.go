@@ -47,6 +47,12 @@ func (f *Fabric) Resources(ctx context.Context) ([]api.Resource, error) {
 		bridges[l.Index] = l.Kind == kindBridge && isBridge(f.config.Prefix, l.Name)
 	}
 	for _, l := range links {
+		if owner, ok := f.funnelOwner(l); ok {
+			if !f.limited(owner, l.Name) {
+				owner = ""
+			}
+			out = append(out, api.Resource{Kind: kindFunnel, Name: l.Name, Owner: owner})
+		}
 		switch {
 		case bridges[l.Index]:
 			out = append(out, api.Resource{Kind: kindBridge, Name: l.Name, Owner: f.bridgeOwner(l.Name)})
@@ -92,7 +98,7 @@ func ruleName(p nft.Published) string {
 // Collect gives back a link, a bridge or a published port that has no owner. Idempotent.
 func (f *Fabric) Collect(ctx context.Context, r api.Resource) error {
 	switch r.Kind {
-	case kindVeth, kindBridge:
+	case kindVeth, kindBridge, kindFunnel:
 		return f.conn.Do(link.Delete(r.Name))
 	case kindRule:
 		return f.collectRule(r.Name)

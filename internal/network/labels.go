@@ -34,10 +34,17 @@ func newLabels(log *slog.Logger) (*labels, error) {
 
 // set asks for labels; it does not wait.
 func (l *labels) set(instance string, ports []port) {
-	l.mu.Lock()
+	var reqs []link.Request
 	for _, p := range ports {
-		l.todo = append(l.todo, link.SetAlias(p.link, instance))
+		reqs = append(reqs, link.SetAlias(p.link, instance))
 	}
+	l.later(reqs...)
+}
+
+// later has changes of links made soon, in order; it does not wait.
+func (l *labels) later(reqs ...link.Request) {
+	l.mu.Lock()
+	l.todo = append(l.todo, reqs...)
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:

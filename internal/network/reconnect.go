@@ -53,7 +53,14 @@ func (f *Fabric) Reconnect(ctx context.Context, r Request) ([]api.AddressOn, err
 		return nil, fmt.Errorf("connect %s: %w", r.Name, err)
 	}
 	ports := append(keep, fresh...)
+	if m.rate != (api.NetworkRate{}) {
+		if err := f.limit(r.Instance, fresh, m.rate); err != nil {
+			f.unlimit(fresh, m.rate)
+			return nil, errors.Join(err, f.unplug(fresh))
+		}
+	}
 	if err := f.retarget(m, ports); err != nil {
+		f.unlimit(fresh, m.rate)
 		return nil, errors.Join(fmt.Errorf("move ports of %s: %w", r.Name, err), f.unplug(fresh))
 	}
 	f.mu.Lock()
@@ -62,6 +69,7 @@ func (f *Fabric) Reconnect(ctx context.Context, r Request) ([]api.AddressOn, err
 	f.dns.Put(host(r, ports))
 	f.labels.set(r.Instance, fresh)
 	f.judged(m)
+	f.unlimit(gone, m.rate)
 	return addressesOn(ports), f.unplug(gone)
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 func newMember(r Request) *member {
-	return &member{instance: r.Instance, name: r.Name, project: r.Project, group: r.Group, labels: r.Labels}
+	return &member{instance: r.Instance, name: r.Name, project: r.Project, group: r.Group, labels: r.Labels, rate: r.Rate}
 }
 
 // SetRules makes the rules between instances those given. Declarative and safe

@@ -28,6 +28,9 @@ func (a *Agent) limit(ctx context.Context, in *api.Instance, want api.Resources)
 	if err := a.Engine.Update(ctx, in.ID, granted(want, g)); err != nil {
 		return err
 	}
+	if err := a.Network.Limit(ctx, in.ID, want.NetworkRate); err != nil {
+		return err
+	}
 	a.CPU.Started(in.ID)
 	if len(g.Warnings) == 0 && g.Cores == in.Status.CPUs {
 		return nil

@@ -266,7 +266,8 @@ func (n fakeNetwork) SetRules(context.Context, []api.Rule) error { return nil }
 
 func (n fakeNetwork) RuleCounts() (map[string]nft.Count, error) { return nil, nil }
 
-func (n fakeNetwork) Routes() ([]netip.Prefix, error) { return nil, nil }
+func (n fakeNetwork) Limit(context.Context, string, api.NetworkRate) error { return nil }
+func (n fakeNetwork) Routes() ([]netip.Prefix, error)                      { return nil, nil }
 
 func (n fakeNetwork) Attach(_ context.Context, r network.Request) (*network.Attachment, error) {
 	return call(n.machine, func() (*network.Attachment, error) {

@@ -91,6 +91,8 @@ type Network interface {
 	// Adopt tells the network of an instance that runs already, after a
 	// restart of the daemon.
 	Adopt(ctx context.Context, r network.Request, have []api.AddressOn, ports []api.Port) error
+	// Limit holds each interface of a running instance to rates. Idempotent.
+	Limit(ctx context.Context, instance string, rate api.NetworkRate) error
 	Stats(ctx context.Context, instance string) (api.NetStats, error)
 	Inventory
 }

@@ -122,7 +122,7 @@ func networkRequest(in *api.Instance) network.Request {
 	s := &in.Spec
 	return network.Request{
 		Instance: in.ID, Name: in.Name, Project: in.Project, Labels: in.Labels, Group: in.Group,
-		Networks: s.Networks, Ports: s.Ports, Keep: in.Status.Addresses,
+		Networks: s.Networks, Ports: s.Ports, Rate: in.Limits().NetworkRate, Keep: in.Status.Addresses,
 		UserNS:  !s.Security.Privileged && s.Security.UserNS != "host",
 		Sysctls: s.Security.Sysctls, Hostname: s.Hostname,
 		DNS: s.DNS, DNSSearch: s.DNSSearch, ExtraHosts: s.ExtraHosts,

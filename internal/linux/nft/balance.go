@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -77,7 +78,7 @@ func (b *Balance) Set(ports []Balanced, addresses []netip.Addr) error {
 	defer b.mu.Unlock()
 	before := b.ports
 	b.ports = slices.Clone(ports)
-	return errors.Join(b.set(ports, addresses), forgetGone(before, ports))
+	return errors.Join(b.set(before, ports, addresses), forgetGone(before, ports))
 }
 
 // forgetGone ends the kernel's memory of datagrams to targets that are gone.
@@ -104,7 +105,7 @@ func forgetGone(before, after []Balanced) error {
 }
 
 // +checklocks:b.mu
-func (b *Balance) set(ports []Balanced, addresses []netip.Addr) error {
+func (b *Balance) set(before, ports []Balanced, addresses []netip.Addr) error {
 	if b.want == nil {
 		if len(ports) == 0 && len(addresses) == 0 {
 			return b.clear() // what an earlier daemon left
@@ -113,25 +114,62 @@ func (b *Balance) set(ports []Balanced, addresses []netip.Addr) error {
 		b.want = b.sets.items(ports, addresses)
 		return b.write()
 	}
-	want := b.sets.items(ports, addresses)
-	changed, err := b.change(want)
+	// Just what changed is computed: of a large node it is little.
+	gone, fresh := differing(before, ports)
+	had, has := b.sets.items(gone, nil), b.sets.items(fresh, addresses)
+	had[b.sets.guarded] = b.want[b.sets.guarded]
+	changed, err := b.change(had, has)
 	if err == nil && changed {
 		err = b.flush()
 	}
-	b.want = want
+	b.want[b.sets.guarded] = has[b.sets.guarded]
+	for _, set := range []*nftables.Set{b.sets.spread, b.sets.sticky} {
+		for k := range had[set] {
+			delete(b.want[set], k)
+		}
+		maps.Copy(b.want[set], has[set])
+	}
 	if err != nil {
 		return b.write() // someone flushed the table
 	}
 	return nil
 }
 
-// change queues what differs from the last Set.
+// differing are the ports that are no longer as they were, and as they are now.
+func differing(before, after []Balanced) (gone, fresh []Balanced) {
+	type key struct {
+		protocol uint8
+		at       netip.AddrPort
+		sticky   bool
+	}
+	byKey := func(ports []Balanced) map[key]Balanced {
+		out := make(map[key]Balanced, len(ports))
+		for _, p := range ports {
+			out[key{p.Protocol, p.At, p.Sticky}] = p
+		}
+		return out
+	}
+	had, has := byKey(before), byKey(after)
+	for k, p := range had {
+		if q, ok := has[k]; !ok || !slices.Equal(p.Targets, q.Targets) {
+			gone = append(gone, p)
+		}
+	}
+	for k, p := range has {
+		if q, ok := had[k]; !ok || !slices.Equal(p.Targets, q.Targets) {
+			fresh = append(fresh, p)
+		}
+	}
+	return gone, fresh
+}
+
+// change queues what differs between elements that are there and wanted ones.
 //
 // +checklocks:b.mu
-func (b *Balance) change(want map[*nftables.Set]items) (bool, error) {
+func (b *Balance) change(had, has map[*nftables.Set]items) (bool, error) {
 	changed := false
 	for _, set := range b.sets.all() {
-		gone, fresh := difference(b.want[set], want[set])
+		gone, fresh := difference(had[set], has[set])
 		for chunk := range slices.Chunk(gone, elementsPerMessage) {
 			changed = true
 			if err := b.table.conn.SetDeleteElements(set, chunk); err != nil {

@@ -1,6 +1,7 @@
 package nft
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -258,5 +259,34 @@ func TestDatagramsFollowWhenTheirBackendGoes(t *testing.T) {
 		if err != nil || string(got[:n]) != want.String() {
 			t.Fatalf("%q answers (%v), want %s", got[:n], err, want)
 		}
+	}
+}
+
+// TestBalanceOfManyServices fills the table as a large node has it, which is
+// more than a socket's buffer holds by default.
+func TestBalanceOfManyServices(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	b, err := OpenBalance("virga-many", "virga")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(b.Delete(), b.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	var ports []Balanced
+	for i := range 300 {
+		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 90, byte(i / 250), byte(i % 250)}), 80)
+		to := Target{To: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 91, 0, byte(i % 250)}), 80), Weight: 1}
+		ports = append(ports, Balanced{Protocol: unix.IPPROTO_TCP, At: at, Targets: []Target{to}})
+	}
+	if err := b.Set(ports, nil); err != nil {
+		t.Fatal(err)
+	}
+	if repaired, err := b.Repair(); err != nil || repaired {
+		t.Errorf("repaired %t, %v", repaired, err)
 	}
 }

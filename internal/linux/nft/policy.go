@@ -48,7 +48,7 @@ type Policies struct {
 // OpenPolicies connects to the netfilter of the caller's network namespace. It
 // changes nothing.
 func OpenPolicies(name string) (*Policies, error) {
-	c, err := nftables.New(nftables.AsLasting())
+	c, err := open()
 	if err != nil {
 		return nil, fmt.Errorf("open nftables: %w", err)
 	}

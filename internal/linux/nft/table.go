@@ -49,9 +49,21 @@ func Open(name string) (*Table, error) {
 	return t, nil
 }
 
+// largest is what one transaction may have. A node with hundreds of services has
+// tens of thousands of elements, more than a socket takes by itself. It is a
+// bound, not a reservation.
+const largest = 64 << 20
+
+// open opens a socket for transactions.
+func open() (*nftables.Conn, error) {
+	return nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error {
+		return errors.Join(c.SetWriteBuffer(largest), c.SetReadBuffer(largest))
+	}))
+}
+
 // dial opens the two sockets that a table needs.
 func dial() (*nftables.Conn, *netlink.Conn, error) {
-	c, err := nftables.New(nftables.AsLasting())
+	c, err := open()
 	if err != nil {
 		return nil, nil, fmt.Errorf("open nftables: %w", err)
 	}
