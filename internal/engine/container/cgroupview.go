@@ -21,8 +21,12 @@ func (e *Engine) cgroupView(p *prepared, g *cgroup.Group) error {
 	if p.Start.Sys.Host != nil {
 		return nil
 	}
-	mounts := []confine.Mount{{Type: "tmpfs", Attrs: mount.NoSuid | mount.NoDev | mount.NoExec, Target: at,
-		Params: []confine.Param{{Key: "source", Value: "tmpfs"}, {Key: "mode", Value: "0755"}, {Key: "size", Value: "64k"}}}}
+	// Where the controllers are mounted is a directory of the instance's /dev.
+	const places = mount.DevOwn + "/cgroup"
+	if err := mount.DirIn(p.Start.Dev, places); err != nil {
+		return err
+	}
+	mounts := []confine.Mount{{InDev: places, Target: at}}
 	for _, c := range []string{"cpu", "memory", "pids"} {
 		dir := g.Dir(c)
 		if e.cgroups.V1[c] == "" {
@@ -40,8 +44,10 @@ func (e *Engine) cgroupView(p *prepared, g *cgroup.Group) error {
 		if err := mount.SetAttr(f, attrs, false); err != nil {
 			return err
 		}
-		target := at + "/" + c
-		mounts = append(mounts, confine.Mount{Source: f, Target: target, Make: []string{target}})
+		if err := mount.DirIn(p.Start.Dev, places+"/"+c); err != nil {
+			return err
+		}
+		mounts = append(mounts, confine.Mount{Source: f, Target: at + "/" + c})
 	}
 	p.Start.Sys.Cgroups = mounts
 	return nil

@@ -33,7 +33,7 @@ func (e *Engine) etc(_ context.Context, t engine.Task, v *view, p *prepared) err
 			return err
 		}
 		// The name stays: a file without one could not be bind-mounted on.
-		name := mount.DevEtc + "/" + f.name
+		name := mount.DevOwn + "/" + f.name
 		if err := mount.FileIn(p.Start.Dev, name, t.Sandbox.IDs, f.contents); err != nil {
 			return err
 		}

@@ -44,7 +44,7 @@ func TestDefaultConfinement(t *testing.T) {
 		check{"env HOME", "/root"},
 		check{"links", "lo"},
 		check{"ls /", "bin data dev etc proc run sys tmp"},
-		check{"ls /dev", ".etc core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero"},
+		check{"ls /dev", ".virga core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero"},
 		check{"ls /sys/firmware", ""},
 		check{"stat /etc/passwd", "0:0 100644"},
 		check{"stat /data/file", "1000:1001 100640"},

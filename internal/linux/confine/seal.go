@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/virga-cloud/virga/internal/linux/launch"
+	"github.com/virga-cloud/virga/internal/linux/mount"
 )
 
 // seal closes what populate left open, and lets go of the host's root.
@@ -52,12 +53,7 @@ func (c *compiler) inside(p string) (launch.Arg, string) {
 
 // clone makes a detached clone of what is at a name of dir.
 func (c *compiler) clone(what string, dir launch.Arg, name string) launch.Arg {
-	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
-	if name == "" {
-		flags |= unix.AT_EMPTY_PATH
-	} else {
-		flags |= unix.AT_RECURSIVE
-	}
+	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_RECURSIVE
 	return c.Result(what, unix.SYS_OPEN_TREE, dir, c.String(name), launch.Int(flags))
 }
 
@@ -82,27 +78,19 @@ func (c *compiler) protect(p string) {
 
 // mask hides paths: a directory behind an empty one, a file behind /dev/null.
 func (c *compiler) mask(paths []Path) {
-	var empty *launch.Arg
 	for _, p := range paths {
 		what := "mask " + p.Name
 		dir, name := c.inside(p.Name)
-		var m launch.Arg
-		switch {
-		case !p.Dir:
-			m = c.clone(what, c.dev, "null")
-		case empty == nil:
-			m = c.newFS("tmpfs", common|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_RDONLY, []Param{{"source", "tmpfs"}, {"size", "4k"}, {"mode", "0755"}})
-			empty = &m
-			c.cover(what, m, dir, name)
-			continue
-		default:
-			m = c.clone(what, *empty, "")
+		behind := "null"
+		if p.Dir {
+			behind = mount.DevEmpty
+		}
+		m := c.clone(what, c.dev, behind)
+		if p.Dir {
+			c.setAttr(m, what, common|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_RDONLY, false)
 		}
 		c.cover(what, m, dir, name)
 		c.Close(m)
-	}
-	if empty != nil {
-		c.Close(*empty)
 	}
 }
 

@@ -34,8 +34,15 @@ var devLinks = [][2]string{
 	{"ptmx", "pts/ptmx"}, {"core", "/proc/kcore"},
 }
 
-// DevEtc is a directory of /dev for files that are shown elsewhere.
-const DevEtc = ".etc"
+// What is shown elsewhere lies in /dev: it would take a file system of its own
+// otherwise, to make and to take apart.
+const (
+	// DevOwn is a directory for files and directories of virga's.
+	DevOwn = ".virga"
+	// DevEmpty is an empty directory in it. It belongs to the node's root, so
+	// that an instance's own puts nothing there.
+	DevEmpty = DevOwn + "/empty"
+)
 
 // Dev makes a minimal /dev with further nodes, detached: a small tmpfs whose
 // files belong to the host id ids, with the directories pts, shm and mqueue to
@@ -53,8 +60,11 @@ func Dev(ids uint32, console bool, nodes []Node) (*os.File, error) {
 	for _, l := range devLinks {
 		d.do(l[0], unix.Symlinkat(l[1], d.fd, l[0]), 0, 0)
 	}
-	for _, name := range []string{"pts", "shm", "mqueue", DevEtc} {
+	for _, name := range []string{"pts", "shm", "mqueue", DevOwn} {
 		d.do(name, unix.Mkdirat(d.fd, name, 0o755), 0, 0)
+	}
+	if err := unix.Mkdirat(d.fd, DevEmpty, 0o555); err != nil {
+		d.do(DevEmpty, err, 0, 0)
 	}
 	if console {
 		d.do("console", unix.Mknodat(d.fd, "console", unix.S_IFREG|0o620, 0), 0, 0)

@@ -7,6 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// DirIn makes a directory in the file system of the mount dir. It belongs to
+// the node's root.
+func DirIn(dir *os.File, name string) error {
+	_, err := retry(func() (int, error) { return 0, unix.Mkdirat(int(dir.Fd()), name, 0o755) })
+	if err != nil {
+		return fmt.Errorf("make %s: %w", name, err)
+	}
+	return nil
+}
+
 // FileIn makes a file in the file system of the mount dir. It belongs to the
 // host id owner.
 func FileIn(dir *os.File, name string, owner uint32, contents []byte) error {
