@@ -92,7 +92,7 @@ func (s *stream) fill(limit int) error {
 	n, err := s.Conn.Read(s.buf[s.w:])
 	s.w += n
 	if s.pace != nil {
-		s.pace.got += int64(n)
+		s.pace.came(int64(n), time.Now())
 	}
 	if n > 0 {
 		return nil
@@ -119,19 +119,25 @@ const (
 	paceStop  = time.Minute
 )
 
-// pace says how slow a client's body may be.
+// pace says how slow a client's body may be. Only the time that was waited for
+// the client counts, not what the backend took.
 type pace struct {
-	began time.Time
-	got   int64 // bytes
+	waited time.Duration
+	asked  time.Time // when the wait began
+	got    int64     // bytes
 }
 
-// deadline is when the next bytes must have come.
+// deadline begins a wait and says when the next bytes must have come.
 func (p *pace) deadline(now time.Time) time.Time {
-	due := p.began.Add(paceGrace + time.Duration(p.got)*time.Second/paceRate)
-	if stop := now.Add(paceStop); stop.Before(due) {
-		return stop
-	}
-	return due
+	p.asked = now
+	left := paceGrace + time.Duration(min(p.got, 1<<40)/paceRate)*time.Second - p.waited
+	return now.Add(min(left, paceStop))
+}
+
+// came ends a wait.
+func (p *pace) came(n int64, now time.Time) {
+	p.got += n
+	p.waited += now.Sub(p.asked)
 }
 
 var errFull = errors.New("the buffer is full")
@@ -192,7 +198,7 @@ func copyCounted(dst io.Writer, src *stream, n int64) error {
 			moved, err := io.CopyN(dst, src.Conn, min(n, splicePiece))
 			n -= moved
 			if src.pace != nil {
-				src.pace.got += moved
+				src.pace.came(moved, time.Now())
 			}
 			switch {
 			case err == io.EOF:

@@ -208,7 +208,7 @@ func (x *exchange) send() error {
 		}
 	}
 	x.bodySent = true
-	x.in.pace = &pace{began: time.Now()}
+	x.in.pace = &pace{}
 	var err error
 	if framing == chunks {
 		err = copyChunks(x.up.Conn, x.in, false, x.pool.MaxBody)

@@ -106,7 +106,7 @@ func (p *Proxy) handle(w http.ResponseWriter, r *http.Request) {
 			r.Body = http.MaxBytesReader(w, r.Body, limit)
 		}
 		if r.ContentLength != 0 && !isGRPC(r) {
-			r.Body = &pacedBody{ReadCloser: r.Body, pace: pace{began: start}, rc: http.NewResponseController(w)}
+			r.Body = &pacedBody{ReadCloser: r.Body, rc: http.NewResponseController(w)}
 		}
 		rp.ServeHTTP(seen, r)
 	}
@@ -328,7 +328,7 @@ type pacedBody struct {
 func (b *pacedBody) Read(p []byte) (int, error) {
 	_ = b.rc.SetReadDeadline(b.pace.deadline(time.Now())) // a connection that ends says so itself
 	n, err := b.ReadCloser.Read(p)
-	b.pace.got += int64(n)
+	b.pace.came(int64(n), time.Now())
 	if isTimeout(err) {
 		err = errSlow
 	}

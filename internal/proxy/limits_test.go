@@ -316,18 +316,22 @@ func TestSlowStartAndWeightsOfIdleBackends(t *testing.T) {
 
 // A client that dribbles is cut off, and one that is only slow is not.
 func TestPace(t *testing.T) {
-	began := time.Unix(0, 0)
+	now := time.Unix(0, 0)
 	for _, tt := range []struct {
-		after time.Duration
-		got   int64
-		late  bool
+		waited time.Duration
+		got    int64
+		left   time.Duration
 	}{
-		{9 * time.Second, 0, false}, {11 * time.Second, 0, true}, {11 * time.Second, 480, false}, {time.Hour, 1 << 10, true}, {time.Hour, 1 << 30, false},
+		{0, 0, 10 * time.Second}, {9 * time.Second, 0, time.Second}, {11 * time.Second, 0, -time.Second}, {11 * time.Second, 480, time.Second},
+		{time.Hour, 1 << 30, time.Minute}, {0, 1 << 62, time.Minute},
 	} {
-		p := pace{began: began, got: tt.got}
-		now := began.Add(tt.after)
-		if late := !p.deadline(now).After(now); late != tt.late {
-			t.Errorf("%d bytes after %s: late %v", tt.got, tt.after, late)
+		p := pace{waited: tt.waited, got: tt.got}
+		if left := p.deadline(now).Sub(now); left != tt.left {
+			t.Errorf("%d bytes in %s: %s left, want %s", tt.got, tt.waited, left, tt.left)
+		}
+		p.came(100, now.Add(5*time.Second))
+		if p.got != tt.got+100 || p.waited != tt.waited+5*time.Second {
+			t.Errorf("%+v after 100 bytes in 5 s", p)
 		}
 	}
 }
@@ -413,7 +417,7 @@ func TestDribblingBodyIsCutOff(t *testing.T) {
 		})
 		start := time.Now()
 		in := newStream(server)
-		in.pace = &pace{began: start}
+		in.pace = &pace{}
 		if err := copyCounted(up, in, 1<<20); err != errSlow {
 			t.Errorf("%v, want %v", err, errSlow)
 		}
