@@ -21,6 +21,7 @@ type GroupUpdate struct {
 	HealthGrace *Duration         `json:"healthGrace,omitempty"`
 	ScaleIn     *string           `json:"scaleIn,omitempty" enum:"newest,oldest"`
 	Warm        *WarmPool         `json:"warm,omitempty" doc:"Size 0 ends it"`
+	Purchase    *Purchase         `json:"purchase,omitempty"`
 }
 
 // ScaleRequest changes how many instances a group has, or may have; nil leaves

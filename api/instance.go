@@ -1,5 +1,7 @@
 package api
 
+import "time"
+
 // Isolation is what separates an instance from its neighbours.
 type Isolation string
 
@@ -55,9 +57,18 @@ type Desired struct {
 	// StopSignal and StopTimeout override the spec's for this stop.
 	StopSignal  string    `json:"stopSignal,omitempty"`
 	StopTimeout *Duration `json:"stopTimeout,omitempty"`
+	// Waits says that the start has been let in but room for it is still being
+	// made; nil lets the node start it.
+	Waits *Wait `json:"waits,omitempty"`
 	// Remove asks the node to give back everything the instance holds; the
 	// object is deleted when that is done.
 	Remove bool `json:"remove,omitempty"`
+}
+
+// Wait is why a start has to wait.
+type Wait struct {
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason"`
 }
 
 // DesiredState is one of the three states an instance can be asked to be in.

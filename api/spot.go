@@ -97,3 +97,13 @@ type Purchase struct {
 	OnDemandBase    int `json:"onDemandBase,omitempty" minimum:"0" doc:"Instances that are on-demand before any is spot"`
 	OnDemandPercent int `json:"onDemandPercent,omitempty" minimum:"0" maximum:"100" doc:"Per cent of those beyond the base that are on-demand, rounded up"`
 }
+
+// Interrupted reports whether the market has ended or frozen the instance, to
+// let it go on when there is room.
+func (i *Instance) Interrupted() bool {
+	return i.Spot != nil && i.Spot.Notice != nil && !i.Spot.Notice.Done.IsZero() && !i.Desired.Remove && i.Desired.State != DesiredRunning
+}
+
+// Noticed reports whether an interruption of the instance was announced that
+// still lies ahead or is under way.
+func (i *Instance) Noticed() bool { return i.Spot != nil && i.Spot.Notice != nil }

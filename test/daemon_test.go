@@ -91,7 +91,8 @@ func (d *Daemon) start() error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(binary(), append([]string{"server", "--data-dir", d.data(), "--socket", d.Socket}, d.Flags...)...)
+	cmd := exec.Command(binary(), append([]string{"server", "--data-dir", d.data(), "--socket", d.Socket,
+		"--spot-notice", spotNotice.String(), "--spot-price-interval", "1s"}, d.Flags...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

@@ -64,6 +64,7 @@ var groups = []group{
 		{"volume", volumeCommand},
 		{"network", networkCommand},
 		{"type", typeCommand},
+		{"spot", spotCommand},
 		{"service", serviceCommand},
 	}},
 	{"node", "The node:", []entry{

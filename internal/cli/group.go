@@ -33,6 +33,8 @@ type groupFlags struct {
 	scaleIn                      string
 	warm                         int
 	warmState                    string
+	onDemandBase                 int
+	onDemandPercent              int
 }
 
 func (g *groupFlags) register(f *pflag.FlagSet) {
@@ -43,6 +45,8 @@ func (g *groupFlags) register(f *pflag.FlagSet) {
 	f.DurationVar(&g.healthGrace, "health-grace", 0, "how `long` after its start an instance may be unhealthy")
 	f.IntVar(&g.warm, "warm-pool", 0, "`number` of instances that are kept prepared beside the desired ones, for a group that grows")
 	f.StringVar(&g.warmState, "warm-state", "stopped", "what those do: stopped (made, not started, take nothing) or paused (started, ready and frozen)")
+	f.IntVar(&g.onDemandBase, "on-demand-base", 0, "with --spot: `number` of instances that are on-demand before any is spot")
+	f.IntVar(&g.onDemandPercent, "on-demand-percent", 0, "with --spot: per `cent` of those beyond the base that are on-demand")
 	f.StringVar(&g.scaleIn, "scale-in", "", "which instance goes first: newest, oldest")
 }
 
@@ -75,6 +79,24 @@ func (g *groupFlags) policy(changed func(string) bool, p *api.UpdatePolicy) (tou
 		}
 	}
 	return touched
+}
+
+// purchase is the mix of purchase options after the flags that were given.
+func (g *groupFlags) purchase(changed func(string) bool, was *api.Purchase) *api.Purchase {
+	if !changed("on-demand-base") && !changed("on-demand-percent") {
+		return was
+	}
+	var p api.Purchase
+	if was != nil {
+		p = *was
+	}
+	if changed("on-demand-base") {
+		p.OnDemandBase = g.onDemandBase
+	}
+	if changed("on-demand-percent") {
+		p.OnDemandPercent = g.onDemandPercent
+	}
+	return &p
 }
 
 type groupCreate struct {
@@ -117,6 +139,7 @@ func (g *groupCreate) run(ctx context.Context, a *App, f *pflag.FlagSet, args []
 		s.HealthGrace, s.ScaleIn, s.Stateful = api.Duration(g.healthGrace), g.scaleIn, g.stateful
 		s.Warm = g.pool(f.Changed, nil)
 		g.policy(f.Changed, &s.Update)
+		s.Purchase = g.purchase(f.Changed, nil)
 	})
 	if err != nil {
 		return err

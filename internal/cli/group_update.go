@@ -101,6 +101,9 @@ func (g *groupUpdate) update(a *App, f *pflag.FlagSet, was api.GroupSpec, comman
 		u.HealthGrace = &d
 	}
 	u.Warm = g.pool(f.Changed, was.Warm)
+	if p := g.purchase(f.Changed, was.Purchase); p != was.Purchase {
+		u.Purchase = p
+	}
 	if f.Changed("scale-in") {
 		u.ScaleIn = &g.scaleIn
 	}

@@ -90,11 +90,17 @@ func (r instanceRow) Status() string {
 		if s.Health != nil {
 			text += " (" + s.Health.State + ")"
 		}
+		if n := r.notice(); n != "" {
+			text += " (" + n + ")"
+		}
 		return text
 	case api.PhaseStopped:
 		text := fmt.Sprintf("Exited (%d) %s", code, ago(r.now, s.Finished))
 		if s.OOMKilled {
 			text += " (out of memory)"
+		}
+		if r.Interrupted() {
+			text += " (" + r.notice() + ")"
 		}
 		return text
 	case api.PhaseRestarting:
@@ -123,6 +129,22 @@ func (r instanceRow) Price() string {
 		return money(r.Instance.Type.PricePerHour)
 	}
 	return money(0)
+}
+
+// notice is what will become of a spot instance that was told to leave, "" for
+// another one.
+func (r instanceRow) notice() string {
+	if !r.Noticed() {
+		return ""
+	}
+	n := r.Spot.Notice
+	switch left := n.Deadline.Sub(r.now); {
+	case r.Interrupted():
+		return "interrupted: " + string(n.Cause)
+	case left > 0:
+		return fmt.Sprintf("%s in %s", n.Action, left.Round(time.Second))
+	}
+	return string(n.Action)
 }
 
 // Ports are the published ports.

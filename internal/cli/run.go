@@ -83,6 +83,7 @@ func (r *run) run(cmd *cobra.Command, a *App, args []string) error {
 	if r.sigProxy {
 		release()
 	}
+	defer a.tellWait(ctx, id)()
 	d := dialogue{
 		tty: req.Spec.TTY, stdin: req.Spec.Stdin, keys: keys, proxy: r.sigProxy, untilGone: r.remove,
 	}
@@ -101,6 +102,14 @@ func (r *run) start(ctx context.Context, a *App, req api.CreateRequest) error {
 	i, err := r.create(ctx, a, req, true)
 	if err != nil {
 		return err
+	}
+	if i.Desired.Waits != nil {
+		told := a.tellWait(ctx, i.ID)
+		err := a.api().Start(ctx, i.ID)
+		told()
+		if err != nil {
+			return err
+		}
 	}
 	fmt.Fprintln(a.Out, i.ID)
 	if i.Status.Phase == api.PhaseFailed {

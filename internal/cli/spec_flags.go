@@ -27,6 +27,7 @@ type specFlags struct {
 	security securityFlags
 	health   healthFlags
 	metadata metadataFlags
+	spot     spotFlags
 
 	pull     string
 	platform string
@@ -55,6 +56,7 @@ func (s *specFlags) register(f *pflag.FlagSet) {
 	s.security.register(f)
 	s.health.register(f)
 	s.metadata.register(f)
+	s.spot.register(f)
 }
 
 // request makes the request that the flags and arguments (image and command)
@@ -91,6 +93,9 @@ func (s *specFlags) request(a *App, f *pflag.FlagSet, args []string) (api.Create
 		return r, err
 	}
 	if err := s.security.apply(a, &r.Spec.Security); err != nil {
+		return r, err
+	}
+	if err := s.spot.apply(f, &r.Spec); err != nil {
 		return r, err
 	}
 	if err := s.metadata.apply(a, &r.Spec); err != nil {

@@ -34,7 +34,10 @@ func startCommand(a *App) *cobra.Command {
 func (s *start) run(ctx context.Context, a *App, args []string) error {
 	if !s.attach && !s.interactive {
 		return each(args, func(id string) error {
-			if err := a.api().Start(ctx, id); err != nil {
+			told := a.tellWait(ctx, id)
+			err := a.api().Start(ctx, id)
+			told()
+			if err != nil {
 				return err
 			}
 			fmt.Fprintln(a.Out, id)

@@ -83,9 +83,6 @@ func (t *translation) workload(s *types.ServiceConfig) (Workload, error) {
 	if err != nil {
 		return w, err
 	}
-	if v.Spot {
-		t.warn(field+".x-virga.spot", "is not honoured")
-	}
 	if s.Provider != nil || s.Image == "" && s.Build == nil {
 		return w, api.Invalid(field+".image", "service %s has no image", s.Name)
 	}
@@ -122,6 +119,10 @@ func (t *translation) spec(s *types.ServiceConfig, v virga) (*api.InstanceSpec, 
 	}
 	if spec.Image == "" { // as docker compose names what it builds
 		spec.Image = t.p.Name + "-" + s.Name
+	}
+	if v.Spot != nil {
+		copied := v.Spot.Spot
+		spec.Spot = &copied
 	}
 	t.process(s, spec)
 	t.resources(s, spec)

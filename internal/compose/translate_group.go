@@ -10,7 +10,7 @@ import (
 // grouped reports whether a service becomes a group: when there may be another
 // number of instances than one, or when it says how it is updated.
 func grouped(s *types.ServiceConfig, v virga) bool {
-	return s.GetScale() != 1 || v.Autoscale != nil || s.Deploy != nil && s.Deploy.UpdateConfig != nil
+	return s.GetScale() != 1 || v.Autoscale != nil || v.Spot != nil && v.Spot.Purchase != (api.Purchase{}) || s.Deploy != nil && s.Deploy.UpdateConfig != nil
 }
 
 func (t *translation) group(w *Workload, s *types.ServiceConfig, v virga, spec *api.InstanceSpec, labels map[string]string) error {
@@ -35,6 +35,9 @@ func (t *translation) group(w *Workload, s *types.ServiceConfig, v virga, spec *
 	}
 	spec.Restart = api.RestartPolicy{} // the group replaces what ends
 	r.Spec = api.GroupSpec{Template: *spec, Desired: n, Update: t.updatePolicy(s, n)}
+	if v.Spot != nil && v.Spot.Purchase != (api.Purchase{}) {
+		r.Spec.Purchase = &v.Spot.Purchase
+	}
 	if v.Autoscale != nil {
 		if err := v.Autoscale.apply(field, &r.Spec); err != nil {
 			return err

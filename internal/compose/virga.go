@@ -13,7 +13,7 @@ type virga struct {
 	Type      string         `json:"type"`      // instance type
 	Isolation api.Isolation  `json:"isolation"` // container, microvm, …
 	Credits   api.CreditMode `json:"credits"`
-	Spot      bool           `json:"spot"`
+	Spot      *spot          `json:"spot"`
 	Autoscale *autoscale     `json:"autoscale"`
 }
 
@@ -32,6 +32,26 @@ type autoscale struct {
 	api.Scaling
 }
 
+// spot makes the instances spot ones: true, or how.
+type spot struct {
+	api.Spot
+	api.Purchase
+	off bool
+}
+
+// UnmarshalJSON reads true, false or the fields.
+func (s *spot) UnmarshalJSON(b []byte) error {
+	var plain bool
+	if json.Unmarshal(b, &plain) == nil {
+		s.off = !plain
+		return nil
+	}
+	type fields spot
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	return d.Decode((*fields)(s))
+}
+
 // readVirga reads the extension; a word it does not know is an error.
 func readVirga(field string, x types.Extensions) (v virga, err error) {
 	raw, ok := x["x-virga"]
@@ -47,6 +67,9 @@ func readVirga(field string, x types.Extensions) (v virga, err error) {
 	if err != nil {
 		return v, api.Invalid(field+".x-virga", "%s.x-virga: %s", field, err).
 			WithHint("it has type, isolation, credits, spot and autoscale")
+	}
+	if v.Spot != nil && v.Spot.off {
+		v.Spot = nil
 	}
 	return v, nil
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"time"
 )
 
 // Config is the daemon's configuration. Default makes one, Load and the flags
@@ -42,6 +43,8 @@ type Config struct {
 	ReserveCPUs   float64        // vCPUs kept for the system
 	ReserveMemory int64          // bytes kept for the system; 0 derives from what the machine has
 	Overcommit    float64        // vCPUs given out for each one in the shared pool
+	SpotNotice    time.Duration  // from the notice of a spot interruption to its deadline
+	SpotPrice     time.Duration  // least time between two spot prices
 	MetricsListen netip.AddrPort // loopback address of /metrics; invalid is none
 
 	Webhook       string   // address that events are sent to; "" is none
@@ -68,6 +71,8 @@ func Default() Config {
 
 		ReserveCPUs: 0.5,
 		Overcommit:  10,
+		SpotNotice:  2 * time.Minute,
+		SpotPrice:   time.Minute,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/virga-cloud/virga/api"
 )
@@ -51,6 +52,8 @@ func Settings() []Setting {
 		{"reserve-cpus", "vCPUs kept for the system and not given out", "0.5", decimal(func(c *Config) *float64 { return &c.ReserveCPUs }, 0, 1024)},
 		{"reserve-memory", "Memory kept for the system and not given out", "256MiB and a 20th of the machine's", size(func(c *Config) *int64 { return &c.ReserveMemory }, 1<<20)},
 		{"cpu-overcommit", "vCPUs given out for each one that no dedicated type has", "10", decimal(func(c *Config) *float64 { return &c.Overcommit }, 1, 1000)},
+		{"spot-notice", "Time from the notice of a spot interruption to its deadline", "2m", duration(func(c *Config) *time.Duration { return &c.SpotNotice }, time.Second)},
+		{"spot-price-interval", "Least time between two spot prices", "1m", duration(func(c *Config) *time.Duration { return &c.SpotPrice }, time.Second)},
 		{"metrics-listen", "Loopback address that serves /metrics to Prometheus, beside the socket", "none", loopback(func(c *Config) *netip.AddrPort { return &c.MetricsListen })},
 		{"webhook", "HTTP address that events are sent to", "none", address(func(c *Config) *string { return &c.Webhook })},
 		{"webhook-secret", "File with the secret that signs what is sent there", "not signed", text(func(c *Config) *string { return &c.WebhookSecret })},
@@ -211,6 +214,17 @@ func names(field func(*Config) *[]string) setter {
 			all = append(all, s)
 		}
 		*field(c) = all
+		return nil
+	}
+}
+
+func duration(field func(*Config) *time.Duration, low time.Duration) setter {
+	return func(c *Config, v string) error {
+		d, err := time.ParseDuration(v)
+		if err != nil || d < low || d > 24*time.Hour {
+			return fmt.Errorf("%q: want a duration from %s to 24h, such as 2m", v, low)
+		}
+		*field(c) = d
 		return nil
 	}
 }

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"time"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/control/store"
@@ -18,6 +19,8 @@ type Admission struct {
 	Images Images
 	// Record appends an event; it must not block for long.
 	Record func(api.Event)
+	// Prices has what spare capacity costs.
+	Prices *Prices
 
 	promises promises
 }
@@ -26,15 +29,16 @@ type Admission struct {
 // it runs, or is about to, and was left alone.
 func (a *Admission) Start(ctx context.Context, id string) (in api.Instance, started bool, err error) {
 	in, err = a.change(ctx, id, func(i *api.Instance) error {
-		started = i.Desired.State != api.DesiredStopped && !i.Status.Phase.Ended()
+		started = i.Desired.State != api.DesiredStopped && (!i.Status.Phase.Ended() || i.Desired.Waits != nil)
 		if i.Desired.State == api.DesiredPaused && started {
 			return api.Errorf(api.CodeConflict, "instance %s is paused", i.Name).WithHint("virga unpause %s", i.Name)
 		}
-		if !started {
-			i.Desired = api.Desired{State: api.DesiredRunning, Life: i.Desired.Life + 1}
+		if started {
+			return nil
 		}
-		return nil
-	})
+		i.Desired = api.Desired{State: api.DesiredRunning, Life: i.Desired.Life + 1}
+		return a.offer(i)
+	}, true)
 	return in, started, err
 }
 
@@ -46,8 +50,27 @@ func (a *Admission) Restart(ctx context.Context, id string, r api.StopRequest) (
 			State: api.DesiredRunning, Life: i.Desired.Life + 1,
 			StopSignal: r.Signal, StopTimeout: r.Timeout,
 		}
+		if i.Status.Phase.Ended() {
+			return a.offer(i)
+		}
 		return nil
-	})
+	}, true)
+}
+
+// Resume lets an instance go on that the spot market had interrupted, at the
+// price in force. It is InsufficientCapacity when there is no room.
+func (a *Admission) Resume(ctx context.Context, id string) (api.Instance, error) {
+	return a.change(ctx, id, func(i *api.Instance) error {
+		if !i.Interrupted() {
+			return api.Errorf(api.CodeConflict, "instance %s is not interrupted", i.Name)
+		}
+		if i.Desired.State == api.DesiredPaused && !i.Status.Phase.Ended() {
+			i.Desired.State = api.DesiredRunning
+		} else {
+			i.Desired = api.Desired{State: api.DesiredRunning, Life: i.Desired.Life + 1}
+		}
+		return a.offer(i)
+	}, false)
 }
 
 // Change is something to be done to an instance. It may be tried on a copy,
@@ -125,23 +148,29 @@ func (a *Admission) Preview(id string, change Change) (api.Instance, error) {
 
 // Apply makes a change of Update or Resize.
 func (a *Admission) Apply(ctx context.Context, id string, change Change) (api.Instance, error) {
-	return a.change(ctx, id, change)
+	return a.change(ctx, id, change, false)
 }
 
 // change reserves what an instance would take after a change and makes the
 // change. It starts again when the instance changed meanwhile so that it would
-// take something else.
-func (a *Admission) change(ctx context.Context, id string, change Change) (api.Instance, error) {
+// take something else. A start may wait for room that spot instances have.
+func (a *Admission) change(ctx context.Context, id string, change Change, mayWait bool) (api.Instance, error) {
 	for {
 		next, err := a.Preview(id, change)
 		if err != nil {
 			return next, err
 		}
 		want := a.held(&next)
-		release, err := a.reserve(&next)
+		release, waits, err := a.reserve(&next)
 		if err != nil {
 			return next, err
 		}
+		if waits && !mayWait {
+			release()
+			return next, api.Errorf(api.CodeInsufficientCapacity, "spot instances have the room that %s needs", next.Name).
+				WithHint("stop it, change it and start it again: it then waits until they have left")
+		}
+		since := time.Now().UTC()
 		moved := false
 		in, err := a.Store.Instances.Update(ctx, id, func(i *api.Instance) error {
 			if i.Desired.Remove {
@@ -149,6 +178,9 @@ func (a *Admission) change(ctx context.Context, id string, change Change) (api.I
 			}
 			if err := change(i); err != nil {
 				return err
+			}
+			if waits && i.Desired.Waits == nil {
+				i.Desired.Waits = madeRoom(since)
 			}
 			if moved = a.held(i) != want; moved {
 				return api.Errorf(api.CodeConflict, "instance %s was changed by someone else meanwhile", i.Name)

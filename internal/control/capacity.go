@@ -63,9 +63,12 @@ func (s Supply) claimOfType(t api.InstanceType) claim {
 type ledger struct {
 	Supply
 	classes map[api.Family]api.ClassCapacity
+	spot    int // spot instances that were seen
 }
 
-func newLedger(s Supply) *ledger { return &ledger{s, map[api.Family]api.ClassCapacity{}} }
+func newLedger(s Supply) *ledger {
+	return &ledger{Supply: s, classes: map[api.Family]api.ClassCapacity{}}
+}
 
 func (l *ledger) add(c claim) {
 	sum := l.classes[c.class]
@@ -96,13 +99,6 @@ func (l *ledger) memory() (sum int64) {
 		sum += c.Memory
 	}
 	return sum
-}
-
-func (l *ledger) overcommit() float64 {
-	if l.Overcommit == 0 {
-		return 1
-	}
-	return l.Overcommit
 }
 
 // free is what may still be asked for. A dedicated core is free only if the

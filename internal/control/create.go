@@ -71,14 +71,20 @@ func (a *Admission) Create(ctx context.Context, c Creation) (*api.Instance, erro
 	if err := a.size(in); err != nil {
 		return nil, err
 	}
+	if err := a.offer(in); err != nil {
+		return nil, err
+	}
 	if c.Start {
 		in.Desired = api.Desired{State: api.DesiredRunning, Life: 1}
 	}
-	release, err := a.reserve(in)
+	release, waits, err := a.reserve(in)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
+	if waits {
+		in.Desired.Waits = madeRoom(in.Created)
+	}
 	if c.Before != nil {
 		if err := c.Before(in); err != nil {
 			return nil, err

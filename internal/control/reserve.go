@@ -1,6 +1,9 @@
 package control
 
 import (
+	"cmp"
+	"context"
+	"fmt"
 	"sync"
 
 	"github.com/virga-cloud/virga/api"
@@ -24,7 +27,11 @@ func (a *Admission) held(in *api.Instance) claim {
 	if !Holds(in) {
 		return claim{}
 	}
-	return a.Supply.claimOf(in)
+	c := a.Supply.claimOf(in)
+	if frozen(in) {
+		return remains(c, api.InterruptHibernate)
+	}
+	return c
 }
 
 // Holds reports whether an instance has a claim on the node: it runs, or a
@@ -36,20 +43,25 @@ func Holds(i *api.Instance) bool {
 // reserve checks that the node has room for an instance and keeps it from
 // others until release is called, when the store knows of it. An instance that
 // does not run takes nothing, but must be one that the node could hold.
-func (a *Admission) reserve(in *api.Instance) (release func(), err error) {
+//
+// waits says that there is room but that spot instances have it: an on-demand
+// one must wait until they have left.
+func (a *Admission) reserve(in *api.Instance) (release func(), waits bool, err error) {
 	c := a.Supply.claimOf(in)
 	if empty := newLedger(a.Supply); empty.lacks(c) != nil {
-		return nil, a.explain(empty, c)
+		return nil, false, a.explain(empty, c)
 	}
 	if !Holds(in) || c.vcpus == 0 && c.memory == 0 {
-		return func() {}, nil
+		return func() {}, false, nil
 	}
 	p := &a.promises
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l := a.ledger(in.ID)
-	if l.lacks(c) != nil {
-		return nil, a.explain(l, c)
+	if l := a.ledger(in.ID, true); l.lacks(c) != nil {
+		if in.Spec.Spot != nil || a.ledger(in.ID, false).lacks(c) != nil {
+			return nil, false, a.explain(l, c)
+		}
+		waits = true
 	}
 	if p.claims == nil {
 		p.claims = map[int64]promise{}
@@ -61,7 +73,53 @@ func (a *Admission) reserve(in *api.Instance) (release func(), err error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		delete(p.claims, ticket)
-	}, nil
+	}, waits, nil
+}
+
+// Admit lets an instance start that has waited for room, when there is some.
+// It returns false when there is none yet.
+func (a *Admission) Admit(ctx context.Context, id string) (bool, error) {
+	in, err := a.Store.Instances.ByID(id)
+	if err != nil || in.Desired.Waits == nil {
+		return false, err
+	}
+	a.promises.mu.Lock()
+	room := a.settled(&in)
+	a.promises.mu.Unlock()
+	if !room {
+		return false, nil
+	}
+	// Its claim stands in the ledger already: nobody takes the room meanwhile.
+	_, err = a.Store.Instances.Update(ctx, id, func(i *api.Instance) error {
+		i.Desired.Waits = nil
+		return nil
+	})
+	return err == nil, err
+}
+
+// settled reports whether there is room for an instance beside all that do not
+// wait behind it.
+//
+// +checklocks:a.promises.mu
+func (a *Admission) settled(in *api.Instance) bool {
+	l := newLedger(a.Supply)
+	for _, o := range a.Store.Instances.Views() {
+		later := o.Desired.Waits != nil && cmp.Or(o.Desired.Waits.Since.Compare(in.Desired.Waits.Since), cmp.Compare(o.ID, in.ID)) > 0
+		if o.ID == in.ID || o.Node != a.Node || later {
+			continue
+		}
+		if c := a.held(o); c.class != "" {
+			l.add(c)
+		}
+	}
+	for _, p := range a.promises.claims {
+		if p.instance != in.ID {
+			if _, err := a.Store.Instances.View(p.instance); err != nil {
+				l.add(p.claim) // it is about to be stored
+			}
+		}
+	}
+	return l.lacks(a.Supply.claimOf(in)) == nil
 }
 
 // explain says what is short for c, and what would fit.
@@ -71,6 +129,9 @@ func (a *Admission) explain(l *ledger, c claim) *api.Error {
 		e = e.InField("spec.type")
 	}
 	const see = "virga capacity shows the arithmetic"
+	if reclaimable := l.spot; reclaimable > 0 {
+		e.Message += fmt.Sprintf(" beside %d spot instances", reclaimable)
+	}
 	t, ok := l.fits(a.Types.List(), c.class)
 	switch {
 	case !ok:
@@ -81,12 +142,13 @@ func (a *Admission) explain(l *ledger, c claim) *api.Error {
 	return e.WithHint("the largest type that fits is %s; "+see, t.Name)
 }
 
-// ledger adds up what is stored and promised, but for one instance. Of an
+// ledger adds up what is stored and promised, but for one instance and, unless
+// spot is set, for what spot instances would give back. Of an
 // instance with a promise the larger of both counts: the promise may be of a
 // smaller size and still fail to be stored.
 //
 // +checklocks:a.promises.mu
-func (a *Admission) ledger(except string) *ledger {
+func (a *Admission) ledger(except string, spot bool) *ledger {
 	l := newLedger(a.Supply)
 	promised := map[string]claim{}
 	for _, p := range a.promises.claims {
@@ -98,7 +160,15 @@ func (a *Admission) ledger(except string) *ledger {
 		if in.ID == except || in.Node != a.Node {
 			continue
 		}
-		if c := a.held(in); c.class != "" {
+		c := a.held(in)
+		if in.Spec.Spot != nil && c.class != "" {
+			l.spot++
+			if !spot {
+				delete(promised, in.ID)
+				c = remains(c, in.Spec.Spot.Interruption)
+			}
+		}
+		if c.class != "" {
 			p, both := promised[in.ID]
 			delete(promised, in.ID)
 			switch {
@@ -127,7 +197,7 @@ func (c claim) or(d claim) claim {
 // Capacity is the node's arithmetic at this moment. used is what was measured.
 func (a *Admission) Capacity(used api.Amount) api.NodeCapacity {
 	a.promises.mu.Lock()
-	r := a.ledger("").report()
+	r := a.ledger("", true).report()
 	a.promises.mu.Unlock()
 	r.Used = used
 	return r

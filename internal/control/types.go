@@ -91,6 +91,11 @@ func (t Types) Price(in *api.Instance) float64 {
 	if in.Spec.Spot != nil && in.Spot != nil && in.Spot.Price > 0 {
 		return in.Spot.Price
 	}
+	return t.OnDemand(in)
+}
+
+// OnDemand is what an hour of an instance costs as an on-demand one.
+func (t Types) OnDemand(in *api.Instance) float64 {
 	if in.Type == nil || in.Type.Family == api.FamilyCustom && in.Type.PricePerHour == 0 {
 		return t.Custom(in.Spec.Resources).PricePerHour
 	}

@@ -50,6 +50,19 @@ func ValidateGroup(name string, s *api.GroupSpec) error {
 	if err := validateWarm(s); err != nil {
 		return err
 	}
+	if m := s.Purchase; m != nil {
+		switch {
+		case s.Template.Spot == nil:
+			return api.Invalid("spec.purchase", "a mix of purchase options needs a template that is spot").WithHint("add --spot")
+		case s.Warm != nil:
+			return api.Invalid("spec.purchase", "the members of a warm pool are all spot and cannot take the places of on-demand ones").
+				WithHint("leave out one of the warm pool and the mix")
+		case s.Job != nil:
+			return api.Invalid("spec.purchase", "a job has one purchase option, its template's")
+		case m.OnDemandBase < 0 || m.OnDemandPercent < 0 || m.OnDemandPercent > 100:
+			return api.Invalid("spec.purchase", "on-demand base %d and per cent %d are not from 0 up and from 0 to 100", m.OnDemandBase, m.OnDemandPercent)
+		}
+	}
 	if err := validateScaling(s); err != nil {
 		return err
 	}
@@ -137,6 +150,10 @@ func validateTemplate(s *api.GroupSpec) error {
 			return e.InField("spec.template." + strings.TrimPrefix(e.Field, "spec."))
 		}
 		return err
+	}
+	if o := t.Spot; o != nil && o.Interruption != "" && o.Interruption != api.InterruptTerminate {
+		return api.Invalid("spec.template.spot.interruption", "a group replaces its interrupted instances and does not %s them", o.Interruption).
+			WithHint("leave the interruption out")
 	}
 	if t.AutoRemove {
 		return api.Invalid("spec.template.autoRemove", "the instances of a group are removed by the group").WithHint("leave out autoRemove (--rm)")

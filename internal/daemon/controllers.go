@@ -17,9 +17,14 @@ func (d *Daemon) controllers() []controller.Controller {
 		Store: d.store, Record: d.events.Append, Now: time.Now, Log: log,
 		Meter: &controller.Meter{Store: d.store, Stats: d.node.Stats, Node: d.admission.Supply.Capacity.Physical, Now: time.Now, Log: log, Load: load.of},
 	}
+	market := &controller.Spot{
+		Store: d.store, Admission: d.admission, Notice: d.config.SpotNotice, Every: d.config.SpotPrice,
+		Record: d.events.Append, Now: time.Now, Log: log,
+	}
 	return []controller.Controller{
 		groups.Controller(),
 		scaler.Controller(),
+		market.Controller(),
 		d.activator.Controller(),
 	}
 }

@@ -25,6 +25,8 @@ const (
 	actForget  action = "forget"  // let the engine forget the life whose end is recorded
 	actRest    action = "rest"    // record that it will not start again
 	actRemove  action = "remove"  // give everything back and delete the object
+	actWait    action = "wait"    // record that the start has to wait
+	actTell    action = "tell"    // tell the workload of a spot notice
 )
 
 // facts is what the node knows of an instance beside the stored object. Only
@@ -96,6 +98,10 @@ func stepAlive(in *api.Instance, f facts, now time.Time) decision {
 	switch {
 	case in.Desired.Remove:
 		return killOnce(f)
+	case in.Desired.State == api.DesiredStopped && in.Interrupted():
+		return killOnce(f) // the notice was all the time there is
+	case in.Noticed() && !in.Status.Told.Equal(in.Spot.Notice.Deadline):
+		return decision{do: actTell}
 	case in.Desired.State == api.DesiredStopped, f.asked < in.Desired.Life:
 		return stopping(in, f, now)
 	case in.Desired.State == api.DesiredPaused && !f.paused:
@@ -147,10 +153,16 @@ func stepEnded(in *api.Instance, f facts, now time.Time) decision {
 		return decision{do: actRemove}
 	}
 	if in.Desired.State == api.DesiredStopped {
-		if st.Phase.Ended() || st.Phase == "" {
+		if (st.Phase.Ended() || st.Phase == "") && st.Phase != api.PhasePending {
 			return removeIfOver(in)
 		}
 		return decision{do: actRest}
+	}
+	if w := in.Desired.Waits; w != nil && st.Life < in.Desired.Life {
+		if st.Phase == api.PhasePending && st.Reason == w.Reason {
+			return decision{}
+		}
+		return decision{do: actWait}
 	}
 	if st.Life < in.Desired.Life {
 		return decision{do: actStart}

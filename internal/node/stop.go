@@ -152,14 +152,20 @@ func (a *Agent) forget(ctx context.Context, w *worker) error {
 	return nil
 }
 
-// restNow ends the wait for a restart.
+// restNow ends the wait for a restart, or for room.
 func (a *Agent) restNow(ctx context.Context, w *worker, in *api.Instance) error {
 	if err := a.Network.Detach(ctx, in.ID); err != nil {
 		return err
 	}
 	a.CPU.Release(in.ID)
 	_, err := a.persist(ctx, in.ID, func(o *api.Instance) {
+		if o.Status.Phase == api.PhasePending {
+			o.Status.Reason = ""
+		}
 		o.Status.Phase, o.Status.StoppedByUser = api.PhaseStopped, true
+		if o.Status.Starts == 0 {
+			o.Status.Phase = api.PhaseCreated
+		}
 		o.Status.Addresses, o.Status.Ports = nil, nil
 	})
 	return err

@@ -183,6 +183,10 @@ func (a *Agent) perform(ctx context.Context, w *worker, in *api.Instance, do act
 		return a.restNow(ctx, w, in)
 	case actRemove:
 		return a.remove(ctx, w, in)
+	case actWait:
+		return a.wait(in)
+	case actTell:
+		return a.tell(ctx, in)
 	}
 	return nil
 }

@@ -65,6 +65,9 @@ func (s *Server) updateGroup(ctx context.Context, r *updateGroup) (*body[*api.Gr
 		if u.HealthGrace != nil {
 			g.Spec.HealthGrace = *u.HealthGrace
 		}
+		if u.Purchase != nil {
+			g.Spec.Purchase = u.Purchase
+		}
 		if u.ScaleIn != nil {
 			g.Spec.ScaleIn = *u.ScaleIn
 		}

@@ -12,7 +12,7 @@ import (
 
 func (s *Server) instanceRoutes() {
 	route(s, http.MethodGet, "/v1/instances", "List instances", s.listInstances)
-	route(s, http.MethodPost, "/v1/instances", "Create an instance, and start it", s.createInstance)
+	route(s, http.MethodPost, "/v1/instances", "Create an instance, and start it; one that has to wait for room is returned with desired.waits", s.createInstance)
 	route(s, http.MethodGet, "/v1/instances/{id}", "Inspect an instance", s.inspectInstance)
 	route(s, http.MethodDelete, "/v1/instances/{id}", "Remove an instance, and wait until it is gone", s.removeInstance)
 	route(s, http.MethodPost, "/v1/instances/{id}/rename", "Give an instance another name", s.renameInstance)
@@ -73,7 +73,7 @@ func (s *Server) createInstance(ctx context.Context, r *createInstance) (*create
 	if err != nil {
 		return nil, err
 	}
-	if r.Start {
+	if r.Start && in.Desired.Waits == nil {
 		if in, err = s.awaitStart(ctx, in.ID, in.Desired.Life); err != nil {
 			return nil, err
 		}

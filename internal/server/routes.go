@@ -22,6 +22,7 @@ func (s *Server) routes() {
 	s.tokenRoutes()
 	s.capacityRoutes()
 	s.costRoutes()
+	s.spotRoutes()
 	if s.Metrics != nil {
 		s.mux.Handle("GET /metrics", s.Metrics)
 	}

@@ -75,6 +75,9 @@ func (s *Server) stopInstance(ctx context.Context, r *stopInstance) (*none, erro
 		return nil, err
 	}
 	_, err = s.Store.Instances.Update(ctx, in.ID, func(i *api.Instance) error {
+		if i.Interrupted() { // its user wants it no more: it is not to be resumed
+			i.Spot.Notice = nil
+		}
 		i.Desired.State = api.DesiredStopped
 		i.Desired.StopSignal, i.Desired.StopTimeout = req.Signal, req.Timeout
 		return nil
@@ -125,6 +128,10 @@ func (s *Server) follow(ctx context.Context, t *Target, want api.DesiredState, s
 	_, err = s.Store.Instances.Update(ctx, in.ID, func(i *api.Instance) error {
 		if i.Status.Phase != shows && i.Status.Phase != from || i.Desired.State == api.DesiredStopped {
 			return api.Errorf(api.CodeConflict, "instance %s is %s, not %s", i.Name, i.Status.Phase, from)
+		}
+		if i.Interrupted() {
+			return api.Errorf(api.CodeConflict, "instance %s is hibernated by the spot market", i.Name).
+				WithHint("it goes on when there is room; virga stop %s ends it", i.Name)
 		}
 		i.Desired.State = want
 		return nil

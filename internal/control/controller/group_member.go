@@ -19,6 +19,7 @@ func member(in *api.Instance) group.Member {
 		ID: in.ID, Revision: in.GroupRevision, Ordinal: in.GroupOrdinal, Created: in.Created,
 		Phase: st.Phase, Reason: st.Reason, Started: st.Started, Finished: st.Finished, Protected: in.Protected,
 		Warm: in.Warm, Desired: in.Desired.State,
+		Spot: in.Spec.Spot != nil, Noticed: in.Noticed(),
 	}
 	if m.Reason == "" && st.ExitCode != nil {
 		m.Reason = fmt.Sprintf("exit %d", *st.ExitCode)
@@ -138,7 +139,7 @@ func (c *Groups) create(ctx context.Context, g *api.Group, n group.Creation) (re
 		name = fmt.Sprintf("%s-%d", g.Name, n.Ordinal)
 	}
 	return c.make(ctx, g, control.Creation{
-		CreateRequest: api.CreateRequest{Name: name, Labels: maps.Clone(g.Spec.Labels), Spec: memberSpec(g, r.Template, n.Ordinal)},
+		CreateRequest: api.CreateRequest{Name: name, Labels: maps.Clone(g.Spec.Labels), Spec: memberSpec(g, purchased(r.Template, n.OnDemand), n.Ordinal)},
 		Revision:      n.Revision, Ordinal: n.Ordinal, Image: r.Image, Warm: n.Warm != "", Start: n.Warm != api.WarmStopped,
 		Cause: fmt.Sprintf("group %s: %s, revision %d", g.Name, n.Reason, n.Revision),
 	})
@@ -160,6 +161,14 @@ func (c *Groups) make(ctx context.Context, g *api.Group, n control.Creation) (re
 		c.owners[in.ID] = g.ID
 	}
 	return nil, nil
+}
+
+// purchased is a template by the purchase option of one place.
+func purchased(t api.InstanceSpec, onDemand bool) api.InstanceSpec {
+	if onDemand {
+		t.Spot = nil
+	}
+	return t
 }
 
 // memberSpec is a template for one place. The group replaces what ends, so

@@ -25,6 +25,8 @@ type Member struct {
 	// be meanwhile.
 	Warm    bool
 	Desired api.DesiredState
+	Spot    bool // on spare capacity
+	Noticed bool // and must leave soon: another one is to take its place
 }
 
 // ready reports whether m serves: it runs, is healthy where that is checked,

@@ -30,6 +30,8 @@ type Creation struct {
 	Revision, Ordinal int
 	Reason            string
 	Warm              api.WarmState // "" for one that is to serve
+	// OnDemand makes it an on-demand instance though the template is spot.
+	OnDemand bool
 }
 
 const (
@@ -100,6 +102,12 @@ func (p *planner) heal(members []Member) (leaving int) {
 	for _, m := range members {
 		switch {
 		case m.Phase == api.PhaseRemoving:
+			leaving++
+		case m.Noticed:
+			// The market ends it. That it ended itself is no failure.
+			if m.Phase.Ended() {
+				p.remove(m, "it was interrupted")
+			}
 			leaving++
 		case m.failed(p.now, time.Duration(p.spec.HealthGrace)):
 			p.plan.Status.Failures++
@@ -241,7 +249,10 @@ func (p *planner) scaleIn() {
 			if d := btoi(a.ready(p.now, 0)) - btoi(b.ready(p.now, 0)); d != 0 {
 				return d
 			}
-			return btoi(a.Revision == p.current) - btoi(b.Revision == p.current)
+			if d := btoi(a.Revision == p.current) - btoi(b.Revision == p.current); d != 0 {
+				return d
+			}
+			return p.surplus(a) - p.surplus(b)
 		})
 	}
 	for _, m := range order {
@@ -287,7 +298,7 @@ func (p *planner) grow(leaving int) {
 	}
 	n -= p.promote(n)
 	for _, ordinal := range p.freeOrdinals(n) {
-		p.plan.Create = append(p.plan.Create, Creation{Revision: p.current, Ordinal: ordinal,
+		p.plan.Create = append(p.plan.Create, Creation{Revision: p.current, Ordinal: ordinal, OnDemand: p.nextOnDemand(),
 			Reason: fmt.Sprintf("%d of %d", len(p.alive)+len(p.plan.Create)+1, p.spec.Desired)})
 	}
 }

@@ -66,6 +66,8 @@ func state(s *api.Service, in *api.Instance, b api.ServiceBackend, k Known) (api
 		return api.BackendIdle, "is not on network " + s.Spec.Network
 	case stopping(in) || k.Draining(in.ID):
 		return api.BackendDraining, ""
+	case in.Noticed():
+		return api.BackendDraining, "its spot capacity is needed"
 	case st.Phase == api.PhasePaused:
 		return api.BackendDown, "paused"
 	case st.Health != nil && st.Health.State == api.HealthUnhealthy:

@@ -23,13 +23,24 @@ func TestPrice(t *testing.T) {
 	})
 }
 
+// room is of up to that many halves of a vCPU and quarters of a GiB, sometimes
+// of whole cores.
+func room(t *rapid.T, cpus, memory int64) Room {
+	r := Room{VCPUs: rapid.Int64Range(0, cpus).Draw(t, "cpus") * 500, Memory: rapid.Int64Range(0, memory).Draw(t, "memory") << 28}
+	r[Baseline] = rapid.Int64Range(0, r[VCPUs]/500).Draw(t, "baseline") * 500
+	if rapid.Bool().Draw(t, "dedicated") {
+		r[Cores], r[Baseline] = r[VCPUs], r[VCPUs]
+	}
+	return r
+}
+
 func candidates(t *rapid.T, most int) []Candidate {
 	n := rapid.IntRange(0, most).Draw(t, "n")
 	all := make([]Candidate, n)
 	for i := range all {
 		all[i] = Candidate{
 			ID:      fmt.Sprintf("i%02d", i),
-			Room:    Room{rapid.Int64Range(0, 8).Draw(t, "cpus") * 500, rapid.Int64Range(0, 16).Draw(t, "memory") << 28},
+			Room:    room(t, 8, 16),
 			Price:   float64(rapid.IntRange(1, 9).Draw(t, "price")) / 100,
 			Started: time.Unix(rapid.Int64Range(0, 100).Draw(t, "started"), 0),
 		}
@@ -47,10 +58,10 @@ func exhaustive(all []Candidate, need Room) (best []Candidate, ok bool) {
 		var room Room
 		for i, c := range all {
 			if mask&(1<<i) != 0 {
-				set, room = append(set, c), room.plus(c.Room)
+				set, room = append(set, c), room.Plus(c.Room)
 			}
 		}
-		if room.covers(need) && (!ok || better(set, best)) {
+		if room.Covers(need) && (!ok || better(set, best)) {
 			best, ok = set, true
 		}
 	}
@@ -60,7 +71,7 @@ func exhaustive(all []Candidate, need Room) (best []Candidate, ok bool) {
 func TestVictimsAreTheExhaustiveOptimum(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := candidates(t, 12)
-		need := Room{rapid.Int64Range(0, 12).Draw(t, "cpus") * 500, rapid.Int64Range(0, 24).Draw(t, "memory") << 28}
+		need := room(t, 12, 24)
 		got, ok := Victims(all, need)
 		want, wantOK := exhaustive(all, need)
 		if ok != wantOK || len(got) != len(want) || better(want, got) {
@@ -72,21 +83,21 @@ func TestVictimsAreTheExhaustiveOptimum(t *testing.T) {
 func TestVictimsOfManyCoverTheNeed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := candidates(t, 200)
-		need := Room{rapid.Int64Range(0, 60).Draw(t, "cpus") * 500, rapid.Int64Range(0, 100).Draw(t, "memory") << 28}
+		need := room(t, 60, 100)
 		got, ok := Victims(all, need)
 		var total, room Room
 		for _, c := range all {
-			total = total.plus(c.Room)
+			total = total.Plus(c.Room)
 		}
 		for _, c := range got {
-			room = room.plus(c.Room)
+			room = room.Plus(c.Room)
 		}
-		if ok != total.covers(need) || ok && !room.covers(need) {
+		if ok != total.Covers(need) || ok && !room.Covers(need) {
 			t.Fatalf("ok %v, room %v of %v, need %v", ok, room, total, need)
 		}
 		// None of them can be spared.
 		for i, c := range got {
-			if (Room{room.MilliCPUs - c.Room.MilliCPUs, room.Memory - c.Room.Memory}).covers(need) {
+			if room.Minus(c.Room).Covers(need) {
 				t.Fatalf("victim %d is not needed", i)
 			}
 		}
@@ -96,9 +107,9 @@ func TestVictimsOfManyCoverTheNeed(t *testing.T) {
 func BenchmarkVictimsOf10000(b *testing.B) {
 	all := make([]Candidate, 10_000)
 	for i := range all {
-		all[i] = Candidate{ID: fmt.Sprint(i), Room: Room{int64(100 + i*37%4000), int64(i*7919%8192) << 20}, Price: float64(i%13) / 100}
+		all[i] = Candidate{ID: fmt.Sprint(i), Room: Room{VCPUs: int64(100 + i*37%4000), Memory: int64(i*7919%8192) << 20}, Price: float64(i%13) / 100}
 	}
 	for b.Loop() {
-		Victims(all, Room{9000, 20 << 30})
+		Victims(all, Room{VCPUs: 9000, Memory: 20 << 30})
 	}
 }

@@ -6,13 +6,6 @@ import (
 	"time"
 )
 
-// Room is an amount of what instances hold: thousandths of a vCPU, and bytes.
-type Room struct{ MilliCPUs, Memory int64 }
-
-func (r Room) covers(need Room) bool { return r.MilliCPUs >= need.MilliCPUs && r.Memory >= need.Memory }
-
-func (r Room) plus(o Room) Room { return Room{r.MilliCPUs + o.MilliCPUs, r.Memory + o.Memory} }
-
 // Candidate is a spot instance that may be reclaimed.
 type Candidate struct {
 	ID      string
@@ -30,45 +23,63 @@ const exactUpTo = 20
 // one whose instances are the youngest in sum, since they have the least to
 // lose. ok is false when all together are not enough.
 func Victims(all []Candidate, need Room) (victims []Candidate, ok bool) {
-	if (Room{}).covers(need) {
+	if (Room{}).Covers(need) {
 		return nil, true
 	}
 	first, ok := greedy(all, need)
 	if !ok {
 		return nil, false
 	}
+	first = needed(first, need)
 	s := &search{need: need, best: first, budget: -1}
-	useful := all
+	useful, m := all, measureOf(need)
 	if len(all) > exactUpTo {
 		if len(first) == 1 {
 			return cheapestSingle(all, need), true
 		}
-		useful = shortlist(all, need)
+		useful = shortlist(all, m)
 		s.budget = 3_000
 	}
-	useful = slices.DeleteFunc(slices.Clone(useful), func(c Candidate) bool { return share(&c, need) == 0 })
+	useful = slices.DeleteFunc(slices.Clone(useful), func(c Candidate) bool { return m.share(&c) == 0 })
 	// Large ones first find small sets early.
 	slices.SortFunc(useful, func(a, b Candidate) int {
-		return cmp.Or(cmp.Compare(share(&b, need), share(&a, need)), cmp.Compare(a.Price, b.Price), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(m.share(&b), m.share(&a)), cmp.Compare(a.Price, b.Price), cmp.Compare(a.ID, b.ID))
 	})
-	s.from(useful, nil, Room{})
+	s.over(useful)
+	s.from(0, nil, Room{})
 	slices.SortFunc(s.best, func(a, b Candidate) int { return cmp.Compare(a.ID, b.ID) })
 	return s.best, true
 }
 
-// share is how much of need c covers, each part counted at most once.
-func share(c *Candidate, need Room) float64 {
-	return part(c.Room.MilliCPUs, need.MilliCPUs) + part(c.Room.Memory, need.Memory)
+// measure compares candidates with a need, of which it keeps the parts that
+// are short.
+type measure struct {
+	parts   int
+	which   [4]int
+	want    [4]int64
+	inverse [4]float64
 }
 
-func part(have, want int64) float64 {
-	switch {
-	case want <= 0:
-		return 0
-	case have >= want:
-		return 1
+func measureOf(need Room) (m measure) {
+	for i, want := range need {
+		if want > 0 {
+			m.which[m.parts], m.want[m.parts], m.inverse[m.parts] = i, want, 1/float64(want)
+			m.parts++
+		}
 	}
-	return float64(have) / float64(want)
+	return m
+}
+
+// share is how much of the need c covers, each part counted at most once.
+func (m *measure) share(c *Candidate) (sum float64) {
+	for k := range m.parts {
+		if have := c.Room[m.which[k]]; have >= m.want[k] {
+			sum++
+		} else {
+			sum += float64(have) * m.inverse[k]
+		}
+	}
+	return sum
 }
 
 // greedy is a set that covers need, not always the best.
@@ -76,10 +87,11 @@ func greedy(all []Candidate, need Room) ([]Candidate, bool) {
 	taken := map[int]bool{}
 	var set []Candidate
 	left := need
-	for left.MilliCPUs > 0 || left.Memory > 0 {
+	for !(Room{}).Covers(left) {
 		best, most := 0, 0.0
+		m := measureOf(left)
 		for i := range all {
-			if covers := share(&all[i], left); covers > most && !taken[i] {
+			if covers := m.share(&all[i]); covers > most && !taken[i] {
 				best, most = i, covers
 			}
 		}
@@ -89,15 +101,32 @@ func greedy(all []Candidate, need Room) ([]Candidate, bool) {
 		c := all[best]
 		taken[best] = true
 		set = append(set, c)
-		left = Room{left.MilliCPUs - c.Room.MilliCPUs, left.Memory - c.Room.Memory}
+		left = left.Minus(c.Room)
 	}
 	return set, true
+}
+
+// needed leaves those out of a set that it covers need without, the dearest
+// first: a later choice may have made an earlier one superfluous.
+func needed(set []Candidate, need Room) []Candidate {
+	slices.SortFunc(set, func(a, b Candidate) int { return cmp.Or(cmp.Compare(b.Price, a.Price), cmp.Compare(a.ID, b.ID)) })
+	var have Room
+	for _, c := range set {
+		have = have.Plus(c.Room)
+	}
+	return slices.DeleteFunc(set, func(c Candidate) bool {
+		spare := have.Minus(c.Room).Covers(need)
+		if spare {
+			have = have.Minus(c.Room)
+		}
+		return spare
+	})
 }
 
 func cheapestSingle(all []Candidate, need Room) []Candidate {
 	var best []Candidate
 	for _, c := range all {
-		if c.Room.covers(need) && (best == nil || better([]Candidate{c}, best)) {
+		if c.Room.Covers(need) && (best == nil || better([]Candidate{c}, best)) {
 			best = []Candidate{c}
 		}
 	}
@@ -105,24 +134,28 @@ func cheapestSingle(all []Candidate, need Room) []Candidate {
 }
 
 // shortlist keeps the candidates that are the best in one respect each.
-func shortlist(all []Candidate, need Room) []Candidate {
+func shortlist(all []Candidate, m measure) []Candidate {
 	const each = 8
 	keep := map[string]Candidate{}
 	for _, worth := range []func(*Candidate) float64{
-		func(c *Candidate) float64 { return float64(c.Room.MilliCPUs) },
-		func(c *Candidate) float64 { return float64(c.Room.Memory) },
-		func(c *Candidate) float64 { return share(c, need) },
-		func(c *Candidate) float64 { return share(c, need) / (c.Price + 1e-9) },
+		func(c *Candidate) float64 { return float64(c.Room[VCPUs]) },
+		func(c *Candidate) float64 { return float64(c.Room[Baseline]) },
+		func(c *Candidate) float64 { return float64(c.Room[Cores]) },
+		func(c *Candidate) float64 { return float64(c.Room[Memory]) },
+		m.share,
+		func(c *Candidate) float64 { return m.share(c) / (c.Price + 1e-9) },
 	} {
 		top := make([]Candidate, 0, each+1)
+		least := 0.0 // worth of the last of a full list
 		for i := range all {
 			c := &all[i]
-			if len(top) == each && worth(c) <= worth(&top[each-1]) {
+			if len(top) == each && worth(c) <= least {
 				continue
 			}
 			at, _ := slices.BinarySearchFunc(top, c, func(a Candidate, b *Candidate) int { return cmp.Compare(worth(b), worth(&a)) })
 			top = slices.Insert(top, at, *c)
 			top = top[:min(len(top), each)]
+			least = worth(&top[len(top)-1])
 		}
 		for _, c := range top {
 			keep[c.ID] = c
@@ -142,47 +175,57 @@ type search struct {
 	need   Room
 	best   []Candidate
 	budget int // steps left; negative is without bound
+
+	list []Candidate
+	sums []Room // of the candidates from each on
+	tops []Room // the most of each part among them
 }
 
-func (s *search) from(rest, set []Candidate, have Room) {
+// over sets what is searched.
+func (s *search) over(list []Candidate) {
+	s.list, s.sums, s.tops = list, make([]Room, len(list)+1), make([]Room, len(list)+1)
+	for i := len(list) - 1; i >= 0; i-- {
+		s.sums[i] = s.sums[i+1].Plus(list[i].Room)
+		for k, v := range list[i].Room {
+			s.tops[i][k] = max(s.tops[i+1][k], v)
+		}
+	}
+}
+
+// from goes on with the candidates from the i-th on.
+func (s *search) from(i int, set []Candidate, have Room) {
 	if s.budget == 0 {
 		return
 	}
 	if s.budget > 0 {
 		s.budget--
 	}
-	if have.covers(s.need) {
+	if have.Covers(s.need) {
 		if better(set, s.best) {
 			s.best = slices.Clone(set)
 		}
 		return
 	}
 	more := len(s.best) - len(set)
-	if more <= 0 || len(rest) == 0 {
+	if more <= 0 || i == len(s.list) || !have.Plus(s.most(i, more)).Covers(s.need) {
 		return
 	}
-	if !have.plus(most(rest, more)).covers(s.need) {
-		return
-	}
-	for i, c := range rest {
-		s.from(rest[i+1:], append(set, c), have.plus(c.Room))
+	for ; i < len(s.list); i++ {
+		c := &s.list[i]
+		s.from(i+1, append(set, *c), have.Plus(c.Room))
 	}
 }
 
-// most bounds the room of any n of the candidates from above.
-func most(rest []Candidate, n int) Room {
-	if n >= len(rest) {
-		var r Room
-		for _, c := range rest {
-			r = r.plus(c.Room)
-		}
-		return r
+// most bounds the room of any n of the candidates from the i-th on from above.
+func (s *search) most(i, n int) Room {
+	if n >= len(s.list)-i {
+		return s.sums[i]
 	}
-	var cpus, memory int64
-	for _, c := range rest {
-		cpus, memory = max(cpus, c.Room.MilliCPUs), max(memory, c.Room.Memory)
+	r := s.tops[i]
+	for k := range r {
+		r[k] *= int64(n)
 	}
-	return Room{cpus * int64(n), memory * int64(n)}
+	return r
 }
 
 // better reports whether set a is to be preferred to b.

@@ -17,6 +17,7 @@ type Store struct {
 	Groups    *Table[api.Group]
 	Services  *Table[api.Service]
 	Types     *Table[Type]
+	Prices    *Table[PriceDay]
 	Tokens    *Table[Token]
 	Loads     *Table[Load]
 
@@ -42,6 +43,13 @@ type Token struct {
 type Load struct {
 	api.Meta
 	autoscale.History
+}
+
+// PriceDay are the spot prices of a day. Its Meta has the day as its name and
+// the node as its project.
+type PriceDay struct {
+	api.Meta
+	Points []api.SpotPoint `json:"points"` // oldest first
 }
 
 // table is what a store does with each table.
@@ -71,6 +79,7 @@ func open(ctx context.Context, b backend, log *slog.Logger) (*Store, error) {
 		Types:     newTable(b, log, "types", func(o *Type) *api.Meta { return &o.Meta }),
 		Tokens:    newTable(b, log, "tokens", func(o *Token) *api.Meta { return &o.Meta }),
 		Loads:     newTable(b, log, "loads", func(o *Load) *api.Meta { return &o.Meta }),
+		Prices:    newTable(b, log, "prices", func(o *PriceDay) *api.Meta { return &o.Meta }),
 		backend:   b,
 	}
 	for _, t := range s.tables() {
@@ -82,7 +91,7 @@ func open(ctx context.Context, b backend, log *slog.Logger) (*Store, error) {
 }
 
 func (s *Store) tables() []table {
-	return []table{s.Instances, s.Volumes, s.Networks, s.Rules, s.Groups, s.Services, s.Types, s.Tokens, s.Loads}
+	return []table{s.Instances, s.Volumes, s.Networks, s.Rules, s.Groups, s.Services, s.Types, s.Prices, s.Tokens, s.Loads}
 }
 
 // Close makes the last writes durable and releases the backend.
