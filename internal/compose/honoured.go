@@ -45,6 +45,7 @@ networks.*.name networks.*.external networks.*.internal networks.*.labels networ
 networks.*.attachable networks.*.ipam.config.*.subnet networks.*.ipam.config.*.gateway
 networks.*.driver_opts.com.docker.network.driver.mtu
 volumes.*.name volumes.*.external volumes.*.labels volumes.*.driver
+volumes.*.driver_opts.size volumes.*.driver_opts.access services.*.storage_opt.size
 configs.*.name configs.*.file configs.*.environment configs.*.content configs.*.labels
 secrets.*.name secrets.*.file secrets.*.environment secrets.*.content secrets.*.labels
 `)

@@ -125,11 +125,10 @@ func (t *translation) spec(s *types.ServiceConfig, v virga) (*api.InstanceSpec, 
 		spec.Spot = &copied
 	}
 	t.process(s, spec)
-	t.resources(s, spec)
 	t.health(s, spec)
 	t.restart(s, spec)
 	for _, step := range []func(*types.ServiceConfig, *api.InstanceSpec) error{
-		t.attachments, t.ports, t.mounts, t.files, t.security,
+		t.resources, t.attachments, t.ports, t.mounts, t.files, t.security,
 	} {
 		if err := step(s, spec); err != nil {
 			return nil, err

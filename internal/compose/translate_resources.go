@@ -13,7 +13,7 @@ import (
 // sharesPerCPU is the weight of a reserved vCPU.
 const sharesPerCPU = 1024
 
-func (t *translation) resources(s *types.ServiceConfig, spec *api.InstanceSpec) {
+func (t *translation) resources(s *types.ServiceConfig, spec *api.InstanceSpec) (err error) {
 	r := &spec.Resources
 	r.CPUs = decimal(float64(s.CPUS))
 	if s.CPUQuota > 0 {
@@ -22,6 +22,9 @@ func (t *translation) resources(s *types.ServiceConfig, spec *api.InstanceSpec) 
 	r.CPUShares, r.CPUSet = s.CPUShares, s.CPUSet
 	r.Memory, r.MemoryReservation = int64(s.MemLimit), int64(s.MemReservation)
 	r.MemorySwap, r.PidsLimit = int64(s.MemSwapLimit), s.PidsLimit
+	if r.Disk, err = diskSize("services."+s.Name+".storage_opt.size", s.StorageOpt["size"]); err != nil {
+		return err
+	}
 	r.OOMScoreAdj = int(s.OomScoreAdj)
 	if s.BlkioConfig != nil {
 		r.BlockIO.Weight = s.BlkioConfig.Weight
@@ -45,6 +48,7 @@ func (t *translation) resources(s *types.ServiceConfig, spec *api.InstanceSpec) 
 		}
 		r.Ulimits = append(r.Ulimits, l)
 	}
+	return nil
 }
 
 // decimal undoes that 0.1 was read with the precision of 32 bits.

@@ -81,6 +81,30 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+func TestSizes(t *testing.T) {
+	p, err := text(t, `
+services:
+  db: {image: i, storage_opt: {size: 2g}, volumes: ["data:/data"]}
+volumes:
+  data: {driver_opts: {size: 10g, access: exclusive}}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Volumes) != 1 || p.Volumes[0].Size != 10<<30 || p.Volumes[0].Access != api.AccessExclusive {
+		t.Errorf("volumes %+v", p.Volumes)
+	}
+	if len(p.Warnings) > 0 {
+		t.Errorf("warnings %v", p.Warnings)
+	}
+	if _, err := text(t, "services: {db: {image: i, volumes: [\"data:/d\"]}}\nvolumes: {data: {driver_opts: {size: many}}}"); api.CodeOf(err) != api.CodeInvalid {
+		t.Errorf("a size of many: %v", err)
+	}
+	if _, err := text(t, "services: {db: {image: i, storage_opt: {size: many}}}"); api.CodeOf(err) != api.CodeInvalid {
+		t.Errorf("a size of many: %v", err)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		yaml, want string

@@ -84,7 +84,7 @@ func Build(ctx context.Context, module, work string, k Kernel, suites []Suite, s
 	if err := WriteInitramfs(m.Initramfs, filepath.Join(root, "init"), modules); err != nil {
 		return m, err
 	}
-	b.run("mke2fs", "-q", "-t", "ext4", "-d", root, "-E", "root_owner=0:0,lazy_itable_init=1", m.Disk, "2G")
+	b.run("mke2fs", "-q", "-t", "ext4", "-d", root, "-O", "quota,project", "-E", "root_owner=0:0,lazy_itable_init=1,quotatype=prjquota", m.Disk, "2G")
 	return m, b.err
 }
 

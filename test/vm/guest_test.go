@@ -24,6 +24,8 @@ var suites = []Suite{
 	{Package: "internal/shim", Skip: "^(TestMemory|TestDaemon)$"},
 	{Package: "internal/engine/container", Skip: "LinksOfTheImage"},
 	{Package: "internal/network", Run: "Reach|PublishedPort|IPv6$|Walls|UDPClient|OutliveTheDaemon|NothingIsLeft"},
+	{Package: "internal/disk"},   // by project quotas, which not every kernel has
+	{Package: "internal/volume"}, // likewise
 	{Package: "test", Run: "^(" + strings.Join(endToEnd, "|") + ")$"},
 }
 
@@ -43,6 +45,9 @@ var endToEnd = []string{
 	"TestNodeSaysWhatItHasAndWhatItLacks",
 	"TestSystemCheckKnowsEveryResource",
 	"TestStrayResourcesAreCollected",
+	"TestSizeOfTheWritableLayer",
+	"TestVolumesWithASize",
+	"TestBlockIORates",
 }
 
 // deadline bounds a run on a machine that is loaded beyond reason; a usual

@@ -12,7 +12,7 @@ import (
 // has to be loaded on demand.
 var Needed = []string{
 	"virtio_pci", "virtio_blk", "virtio_net",
-	"overlay", "fuse", "loop",
+	"overlay", "fuse", "loop", "quota_v2",
 	"veth", "bridge", "br_netfilter", "dummy", "tun", "ifb",
 	"nf_tables", "nf_conntrack_netlink", "nft_chain_nat", "nft_nat", "nft_masq", "nft_redir", "nft_ct", "nft_fib_inet",
 	"nft_reject_inet", "nft_limit", "nft_log", "nft_numgen", "nft_hash", "nft_objref", "nft_quota",

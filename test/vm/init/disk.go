@@ -28,7 +28,7 @@ func enterDisk() error {
 	if err := appears(disk); err != nil {
 		return err
 	}
-	if err := syscall.Mount(disk, "/root", "ext4", syscall.MS_NOATIME, ""); err != nil {
+	if err := syscall.Mount(disk, "/root", "ext4", syscall.MS_NOATIME, "prjquota"); err != nil {
 		return fmt.Errorf("mount %s: %w", disk, err)
 	}
 	if err := syscall.Mount("/dev", "/root/dev", "", syscall.MS_MOVE, ""); err != nil {
