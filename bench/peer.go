@@ -16,10 +16,23 @@ type peer struct {
 	command func(ctx context.Context, args ...string) *exec.Cmd
 	start   func(*exec.Cmd) error                // nil is Cmd.Start
 	direct  func(args ...string) (string, error) // in the place of a command, or nil
+	hangs
 }
 
+// cycleLimit is a hundred times what the slowest peer needs.
+const cycleLimit = 20 * time.Second
+
 // cycle runs one container to its end and returns what it printed.
-func (p *peer) cycle(ctx context.Context, args ...string) (string, error) {
+// One that hangs is ended; the error is errHung then.
+func (p *peer) cycle(ctx context.Context, args ...string) (out string, err error) {
+	err = p.within(ctx, cycleLimit, func(ctx context.Context) error {
+		out, err = p.once(ctx, args...)
+		return err
+	})
+	return out, err
+}
+
+func (p *peer) once(ctx context.Context, args ...string) (string, error) {
 	if p.direct != nil {
 		out, err := p.direct(args...)
 		if err != nil {
@@ -83,7 +96,7 @@ func beside(figure string, peers []*peer, s []samples) (list []measured) {
 			goals = []goal{{}}
 		}
 		for _, g := range goals {
-			list = append(list, measured{p.name, s[i], g})
+			list = append(list, measured{p.told(p.name), s[i], g})
 		}
 	}
 	return list

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -48,7 +49,11 @@ func rate(ctx context.Context, length time.Duration, f func(context.Context) err
 	for range parallel {
 		g.Go(func() error {
 			for time.Since(began) < length {
-				if err := f(ctx); err != nil {
+				err := f(ctx)
+				if errors.Is(err, errHung) {
+					continue
+				}
+				if err != nil {
 					return err
 				}
 				n.Add(1)
