@@ -184,6 +184,26 @@ func (c *Client) ExecDetached(ctx context.Context, id string, s ExecSpec) error 
 	return c.act(ctx, id, "exec", s)
 }
 
+// FileChange is one file that an instance has and its image has not, or the
+// other way round.
+type FileChange struct {
+	Kind string `json:"kind" enum:"added,changed,deleted"`
+	Path string `json:"path"`
+}
+
+// Kinds of FileChange.
+const (
+	FileAdded   = "added"
+	FileChanged = "changed"
+	FileDeleted = "deleted"
+)
+
+// Changes lists what an instance has changed of its image's files.
+func (c *Client) Changes(ctx context.Context, id string) ([]FileChange, error) {
+	var list []FileChange
+	return list, c.call(ctx, "GET", "/instances/"+esc(id)+"/changes", nil, nil, &list)
+}
+
 // ReadFiles returns a tar of a path inside an instance.
 func (c *Client) ReadFiles(ctx context.Context, id, path string) (io.ReadCloser, error) {
 	return c.download(ctx, "/instances/"+esc(id)+"/files", url.Values{"path": {path}})

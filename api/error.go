@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"syscall"
 )
 
 // Code is the kind of an Error. It decides the HTTP status and the exit status
@@ -54,6 +55,20 @@ func (e *Error) InField(path string) *Error {
 // Invalid is an Error about one field of a request.
 func Invalid(field, format string, args ...any) *Error {
 	return Errorf(CodeInvalid, format, args...).InField(field)
+}
+
+// FromOS says what an error of the operating system's means to who can mend
+// it: a disk that is full, or no more open files. It returns nil for others.
+func FromOS(err error) *Error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return Errorf(CodeInsufficientCapacity, "the disk is full: %v", err).
+			WithHint("remove instances, volumes or images that are not needed: virga system df, virga image prune")
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return Errorf(CodeInsufficientCapacity, "too many open files: %v", err).
+			WithHint("raise LimitNOFILE of the daemon's unit, or fs.file-max")
+	}
+	return nil
 }
 
 // CodeOf returns the code of the first Error in err's chain, "" for nil and

@@ -4,8 +4,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-say() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
-show() { printf '\033[36m$ %s\033[0m\n' "$*"; "$@"; }
+bold='' cyan='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
+  bold=$'\033[1m' cyan=$'\033[36m' plain=$'\033[0m'
+fi
+say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
+show() { printf '%s$ %s%s\n' "$cyan" "$*" "$plain"; "$@"; }
 
 [ "$(id -u)" = 0 ] || { echo "make demo needs root: it starts containers" >&2; exit 1; }
 scripts/apt.sh ca-certificates curl make
@@ -18,6 +22,7 @@ ls -lh bin/virga
 scratch=$(mktemp -d /tmp/virga-demo-XXXXXX)
 export VIRGA_SOCKET=$scratch/virga.sock
 PATH=$PWD/bin:$PATH
+dirs=(--data-dir "$scratch/data" --run-dir "$scratch/run")
 daemon=
 finish() {
   status=$?
@@ -27,13 +32,14 @@ finish() {
     kill "$daemon" 2>/dev/null || true
     wait "$daemon" 2>/dev/null || true
   fi
+  virga server reset "${dirs[@]}" >>"$scratch/daemon.log" 2>&1 || true
   [ $status = 0 ] || tail -n 40 "$scratch/daemon.log" >&2
   rm -rf "$scratch"
 }
 trap finish EXIT
 
 say "Start a one-node cloud in $scratch"
-virga server --data-dir "$scratch/data" --run-dir "$scratch/run" --socket "$VIRGA_SOCKET" >"$scratch/daemon.log" 2>&1 &
+virga server "${dirs[@]}" --socket "$VIRGA_SOCKET" >"$scratch/daemon.log" 2>&1 &
 daemon=$!
 for _ in $(seq 300); do
   virga ps >/dev/null 2>&1 && break
@@ -61,7 +67,7 @@ say "The daemon may die: what runs goes on"
 kill -9 "$daemon"
 wait "$daemon" 2>/dev/null || true
 show curl -sS "http://127.0.0.1:$port/"
-virga server --data-dir "$scratch/data" --run-dir "$scratch/run" --socket "$VIRGA_SOCKET" >>"$scratch/daemon.log" 2>&1 &
+virga server "${dirs[@]}" --socket "$VIRGA_SOCKET" >>"$scratch/daemon.log" 2>&1 &
 daemon=$!
 for _ in $(seq 300); do
   virga ps >/dev/null 2>&1 && break
@@ -78,6 +84,7 @@ say "Stop the daemon"
 kill "$daemon"
 wait "$daemon"
 daemon=
+virga server reset "${dirs[@]}" >>"$scratch/daemon.log" 2>&1 # the kernel's settings are put back too
 
 left=$(
   grep -F "$scratch" /proc/self/mountinfo || true

@@ -39,6 +39,7 @@ var groups = []group{
 		{"exec", execCommand},
 		{"attach", attachCommand},
 		{"cp", cpCommand},
+		{"diff", diffCommand},
 		{"stats", statsCommand},
 		{"credits", creditsCommand},
 		{"top", topCommand},

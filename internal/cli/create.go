@@ -40,6 +40,15 @@ func createCommand(a *App) *cobra.Command {
 // create makes the instance and pulls its image as --pull says.
 func (s *specFlags) create(ctx context.Context, a *App, r api.CreateRequest, start bool) (i api.Instance, err error) {
 	err = s.make(ctx, a, r.Spec.Image, func() (string, error) {
+		if s.network.all {
+			image, err := a.api().Image(ctx, r.Spec.Image)
+			if err == nil {
+				err = s.network.publishAll(&r.Spec, image.Config.ExposedPorts)
+			}
+			if err != nil {
+				return "", err
+			}
+		}
 		i, err = a.api().Create(ctx, r, start)
 		return i.ID, err
 	})

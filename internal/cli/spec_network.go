@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"slices"
+
 	"github.com/spf13/pflag"
 	"github.com/virga-cloud/virga/api"
 )
@@ -13,6 +15,8 @@ type networkFlags struct {
 	mac      string
 	aliases  []string
 	ports    []string
+	expose   []string
+	all      bool
 	dns      []string
 	search   []string
 	hosts    []string
@@ -28,6 +32,8 @@ func (n *networkFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&n.mac, "mac-address", "", "hardware `address` on the first network")
 	listVar(f, &n.aliases, "network-alias", "", "further `name` on the first network")
 	listVar(f, &n.ports, "publish", "p", "publish a `port`: [[ADDRESS:]HOST:]PORT[/udp], or ranges")
+	f.BoolVarP(&n.all, "publish-all", "P", false, "publish all ports that the image exposes on free ports of the node")
+	listVar(f, &n.expose, "expose", "", "a `port` for -P that the image does not expose: PORT[/udp], or a range")
 	listVar(f, &n.dns, "dns", "", "name server's `address`")
 	listVar(f, &n.search, "dns-search", "", "`domain` to search for names")
 	listVar(f, &n.hosts, "add-host", "", "add a line to /etc/hosts (`NAME:ADDRESS`)")
@@ -79,6 +85,26 @@ func (n *networkFlags) apply(s *api.InstanceSpec) error {
 			return err
 		}
 		s.ExtraHosts = append(s.ExtraHosts, line)
+	}
+	return nil
+}
+
+// publishAll adds the ports that an image exposes, and those of --expose, to
+// those published, unless they are already.
+func (n *networkFlags) publishAll(s *api.InstanceSpec, exposed []string) error {
+	for _, text := range append(slices.Clone(exposed), n.expose...) {
+		ports, err := parsePorts(text)
+		if err != nil {
+			return err
+		}
+		for _, p := range ports {
+			if p.HostPort != 0 {
+				return api.Invalid("expose", "--expose %s: want a port of the instance alone", text).WithHint("-p publishes on a given port")
+			}
+			if !slices.ContainsFunc(s.Ports, func(q api.Port) bool { return q.Port == p.Port && q.Protocol == p.Protocol }) {
+				s.Ports = append(s.Ports, p)
+			}
+		}
 	}
 	return nil
 }

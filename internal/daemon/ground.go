@@ -15,6 +15,10 @@ import (
 	"github.com/virga-cloud/virga/internal/shim"
 )
 
+// settingsName is the file of what settings of the node were before virga
+// changed them.
+const settingsName = "settings"
+
 // ground is what instances stand on, and what goes on without the daemon.
 type ground struct {
 	runDir  string
@@ -41,7 +45,7 @@ func newGround(ctx context.Context, c config.Config, networks []api.Network, log
 		ready = -1
 	}
 	if g.network, err = network.New(ctx, network.Config{
-		Prefix: c.Prefix, Table: c.Table, Subnet: c.Subnet, Networks: networks, Ready: ready, ResolvConf: resolv, Log: log,
+		Prefix: c.Prefix, Table: c.Table, Subnet: c.Subnet, Networks: networks, Ready: ready, ResolvConf: resolv, Former: filepath.Join(c.DataDir, settingsName), Log: log,
 	}); err != nil {
 		return nil, fmt.Errorf("set up networks: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/virga-cloud/virga/internal/control/store"
 	"github.com/virga-cloud/virga/internal/cpu"
 	"github.com/virga-cloud/virga/internal/disk"
+	"github.com/virga-cloud/virga/internal/network"
 	"github.com/virga-cloud/virga/internal/node"
 	"github.com/virga-cloud/virga/internal/volume"
 )
@@ -23,7 +24,7 @@ const resetTimeout = 60 * time.Second
 
 // contents are what virga makes in a data directory. Nothing else in it is
 // touched.
-var contents = []string{"store", "events", "images", "instances", "trash", "volumes", "cpu", "ca", "services", "bin", "node", lockName}
+var contents = []string{"store", "events", "images", "instances", "trash", "volumes", "cpu", "ca", "services", "bin", "node", settingsName, lockName}
 
 // Reset ends every instance, takes away all that virga made on the node, and
 // empties the data directory. It is an agent over an empty store, for which
@@ -44,6 +45,9 @@ func Reset(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
 		return err
 	}
 	if err := errors.Join(clearNode(ctx, c, g, log), g.close()); err != nil {
+		return err
+	}
+	if err := network.RestoreSettings(filepath.Join(c.DataDir, settingsName), log); err != nil {
 		return err
 	}
 	for _, name := range contents {

@@ -2,10 +2,8 @@ package image
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"syscall"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/linux/tree"
@@ -115,14 +113,12 @@ func (s *Store) change(f func(*snapshot) error) error {
 
 // storeError wraps an error of the disk, and names the ones a user can mend.
 func storeError(op string, err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return api.Errorf(api.CodeInsufficientCapacity, "%s: the disk of the image store is full", op).
-			WithHint("free space, for example with: virga image prune --all")
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return api.Errorf(api.CodeInsufficientCapacity, "%s: too many open files", op)
 	}
-	return fmt.Errorf("%s: %w", op, err)
+	err = fmt.Errorf("%s: %w", op, err)
+	if e := api.FromOS(err); e != nil {
+		return e
+	}
+	return err
 }

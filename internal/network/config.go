@@ -32,6 +32,9 @@ type Config struct {
 	// ResolvConf is the file that names the node's name servers; default
 	// /etc/resolv.conf.
 	ResolvConf string
+	// Former is the file that keeps what settings of the node were before they
+	// were changed, for RestoreSettings; "" keeps none.
+	Former string
 	// MTU of the default network in bytes; default 1500.
 	MTU int
 	Log *slog.Logger

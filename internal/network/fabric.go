@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -273,17 +272,15 @@ func (f *Fabric) rules() []nft.Network {
 
 // forward turns packet forwarding on, which the way out needs.
 func (f *Fabric) forward() error {
-	const name = "net.ipv4.ip_forward"
-	b, err := os.ReadFile(sysctlPath(name))
-	if err != nil {
-		return fmt.Errorf("read sysctl %s: %w", name, err)
+	const path = "net/ipv4/ip_forward"
+	changed, err := f.former().set(path, "1")
+	if changed {
+		f.config.Log.Info("turned packet forwarding on", "setting", path)
 	}
-	if strings.TrimSpace(string(b)) == "1" {
-		return nil
-	}
-	f.config.Log.Info("turned packet forwarding on", "sysctl", name)
-	return setSysctl(name, "1")
+	return err
 }
+
+func (f *Fabric) former() former { return former{f.config.Former, settingsRoot} }
 
 // Clear removes the bridges and rules, for a node that is to be as it was
 // before virga. It is refused while instances are attached; after it, only

@@ -116,7 +116,7 @@ func linkIPv6(name string) error {
 // not listen to other routers by itself: links of the node that did so far are
 // told to go on.
 func (f *Fabric) forward6(segments map[string]*segment) error {
-	const name = "net.ipv6.conf.all.forwarding"
+	const path = "net/ipv6/conf/all/forwarding"
 	needed := false
 	for _, s := range segments {
 		needed = needed || s.subnet6.IsValid()
@@ -124,24 +124,28 @@ func (f *Fabric) forward6(segments map[string]*segment) error {
 	if !needed {
 		return nil
 	}
-	b, err := os.ReadFile(sysctlPath(name))
-	if err != nil || strings.TrimSpace(string(b)) == "1" {
+	former := f.former()
+	if now, err := former.read(path); err != nil || now == "1" {
 		return err
 	}
-	listening, err := filepath.Glob(sysctlPath("net.ipv6.conf.*.accept_ra"))
+	listening, err := filepath.Glob(settingsRoot + "/net/ipv6/conf/*/accept_ra")
 	if err != nil {
 		return err
 	}
-	for _, path := range listening {
-		b, err := os.ReadFile(path)
-		if link := filepath.Base(filepath.Dir(path)); err != nil || link == "all" || link == "lo" || strings.TrimSpace(string(b)) != "1" {
+	for _, l := range listening {
+		l = strings.TrimPrefix(l, settingsRoot+"/")
+		now, err := former.read(l)
+		if link := filepath.Base(filepath.Dir(l)); err != nil || link == "all" || link == "lo" || now != "1" {
 			continue
 		}
 		// A link that goes meanwhile is no loss.
-		if err := os.WriteFile(path, []byte("2"), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if _, err := former.set(l, "2"); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
-	f.config.Log.Info("turned packet forwarding on", "sysctl", name)
-	return setSysctl(name, "1")
+	if _, err := former.set(path, "1"); err != nil {
+		return err
+	}
+	f.config.Log.Info("turned packet forwarding on", "setting", path)
+	return nil
 }

@@ -213,6 +213,9 @@ func (e *fakeEngine) Exec(context.Context, engine.Task, api.ExecSpec) (engine.Se
 func (e *fakeEngine) Stats(context.Context, string) (api.Stats, error)                { return api.Stats{}, nil }
 func (e *fakeEngine) Processes(context.Context, string) ([]api.Process, error)        { return nil, nil }
 func (e *fakeEngine) ReadFiles(context.Context, engine.Task, string, io.Writer) error { return nil }
+func (e *fakeEngine) Changes(context.Context, engine.Task) ([]api.FileChange, error) {
+	return nil, nil
+}
 func (e *fakeEngine) WriteFiles(context.Context, engine.Task, string, io.Reader) error {
 	return nil
 }

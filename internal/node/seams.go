@@ -46,6 +46,8 @@ type Engine interface {
 	// Stats fills everything but Network, Name and Instance.
 	Stats(ctx context.Context, instance string) (api.Stats, error)
 	Processes(ctx context.Context, instance string) ([]api.Process, error)
+	// Changes lists what the instance has changed of its image's files.
+	Changes(ctx context.Context, t engine.Task) ([]api.FileChange, error)
 	ReadFiles(ctx context.Context, t engine.Task, path string, w io.Writer) error
 	WriteFiles(ctx context.Context, t engine.Task, path string, r io.Reader) error
 

@@ -124,6 +124,15 @@ func (a *Agent) Processes(ctx context.Context, id string) ([]api.Process, error)
 	return a.Engine.Processes(ctx, id)
 }
 
+// Changes lists what the instance has changed of its image's files.
+func (a *Agent) Changes(ctx context.Context, id string) ([]api.FileChange, error) {
+	t, err := a.files(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return a.Engine.Changes(ctx, t)
+}
+
 // ReadFiles writes a tar of path in the instance to w.
 func (a *Agent) ReadFiles(ctx context.Context, id, path string, w io.Writer) error {
 	t, err := a.files(ctx, id)

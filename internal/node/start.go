@@ -151,6 +151,9 @@ func (a *Agent) failed(ctx context.Context, w *worker, in *api.Instance, asked i
 	cerr := a.Network.Detach(ctx, in.ID)
 	e, ok := errors.AsType[*api.Error](cause)
 	if !ok {
+		e = api.FromOS(cause)
+	}
+	if e == nil {
 		e = api.Errorf(api.CodeInternal, "%v", cause)
 		a.Log.Error("start failed", "instance", in.ID, "error", cause)
 	}

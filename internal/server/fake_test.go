@@ -171,6 +171,10 @@ func (n *fakeNode) Processes(context.Context, string) ([]api.Process, error) {
 	return []api.Process{{PID: 1, Command: "hello"}}, nil
 }
 
+func (n *fakeNode) Changes(context.Context, string) ([]api.FileChange, error) {
+	return []api.FileChange{{Kind: api.FileAdded, Path: "/new"}}, nil
+}
+
 func (n *fakeNode) ReadFiles(_ context.Context, _, path string, w io.Writer) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/virga-cloud/virga/api"
@@ -11,6 +12,19 @@ const tarStream = "application/x-tar"
 func (s *Server) fileRoutes() {
 	raw(s, http.MethodGet, "/v1/instances/{id}/files", "Read a path of an instance as a tar", tarStream, s.readFiles)
 	raw(s, http.MethodPut, "/v1/instances/{id}/files", "Unpack a tar into a directory of an instance", tarStream, s.writeFiles)
+	route(s, http.MethodGet, "/v1/instances/{id}/changes", "List what an instance has changed of its image's files", s.changes)
+}
+
+func (s *Server) changes(ctx context.Context, t *Target) (*body[[]api.FileChange], error) {
+	in, err := s.instance(*t)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.Node.Changes(ctx, in.ID)
+	if list == nil {
+		list = []api.FileChange{}
+	}
+	return &body[[]api.FileChange]{list}, err
 }
 
 type filesRequest struct {

@@ -47,6 +47,8 @@ type Node interface {
 	// Credits is the account of a burst instance, with the series "1s" or "5m"
 	// unless it is "".
 	Credits(ctx context.Context, id, series string) (api.CPUCredits, error)
+	// Changes lists what an instance has changed of its image's files.
+	Changes(ctx context.Context, id string) ([]api.FileChange, error)
 	// ReadFiles writes a tar of path to w; WriteFiles unpacks one into path.
 	// Both work on stopped instances too.
 	ReadFiles(ctx context.Context, id, path string, w io.Writer) error

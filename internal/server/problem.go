@@ -54,6 +54,9 @@ func problemOf(err error) *Problem {
 func errorOf(err error) *api.Error {
 	e, ok := errors.AsType[*api.Error](err)
 	if !ok {
+		if e := api.FromOS(err); e != nil {
+			return e
+		}
 		return api.Errorf(api.CodeInternal, "%v", err).WithHint("the daemon's log may say more")
 	}
 	if err == error(e) {

@@ -38,8 +38,9 @@ const (
 // etcd is a backend of one etcd member in this process. It listens nowhere:
 // nobody but us speaks to it.
 type etcd struct {
-	dir    *dataDir
-	server *etcdserver.EtcdServer
+	dir     *dataDir
+	server  *etcdserver.EtcdServer
+	reserve reserve
 
 	// broken ends when etcd cannot go on; its cause says why.
 	broken context.Context
@@ -50,8 +51,8 @@ type etcd struct {
 
 // Open opens the store in dir, and makes it when there is none. A first start
 // that was killed at any moment is begun anew. It fails with Conflict when
-// another daemon has it open, Invalid when dir holds something else, and
-// Unavailable when it is damaged or the disk is full.
+// another daemon has it open, Invalid when dir holds something else,
+// Unavailable when it is damaged and InsufficientCapacity when the disk is full.
 func Open(ctx context.Context, dir string, log *slog.Logger) (*Store, error) {
 	b, err := openEtcd(ctx, dir, log)
 	if err != nil {
@@ -69,7 +70,7 @@ func openEtcd(ctx context.Context, path string, log *slog.Logger) (*etcd, error)
 	if err != nil {
 		return nil, err
 	}
-	e := &etcd{dir: dir}
+	e := &etcd{dir: dir, reserve: reserve{dir: dir, held: dir.has(reserveFile)}}
 	e.broken, e.fault = context.WithCancelCause(context.Background())
 	if err := e.start(ctx, log); err != nil {
 		e.stop()
@@ -87,8 +88,8 @@ var settingsOnce sync.Once
 
 // start runs etcd and waits until it answers.
 func (e *etcd) start(ctx context.Context, log *slog.Logger) error {
-	if err := e.room(roomToStart); err != nil {
-		return err
+	if free, _, err := e.dir.free(); err == nil && free < roomToStart {
+		return e.dir.full(api.FormatBytes(free))
 	}
 	settingsOnce.Do(func() { wal.SegmentSizeBytes, watchResyncPeriod = segmentBytes, calmResync })
 	cfg, err := e.config(log)

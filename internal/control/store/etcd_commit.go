@@ -12,31 +12,12 @@ import (
 	"github.com/virga-cloud/virga/api"
 )
 
-// What the file system must have left, in bytes. etcd cannot go on once its
-// log cannot be written, so a new object is refused well before that, and
-// changes that may set something free later still.
-const (
-	roomToStart  = 64 << 20
-	roomToCreate = 32 << 20
-	roomToChange = 4 << 20
-)
-
-// room refuses to go on with less than need bytes left.
-func (e *etcd) room(need int64) error {
-	free, err := e.dir.free()
-	if err != nil || free >= need {
-		return nil // one that does not say may have room
-	}
-	return api.Errorf(api.CodeUnavailable, "the disk that holds %s is full: %s left", e.dir.path, api.FormatBytes(free)).
-		WithHint("free some space; virga image prune may help")
-}
-
 func (e *etcd) commit(ctx context.Context, ops ...op) (int64, error) {
-	need := int64(roomToChange)
+	create := false
 	txn := &pb.TxnRequest{}
 	for _, o := range ops {
 		if o.when == absent {
-			need = roomToCreate
+			create = true
 		}
 		if o.when != anyRevision {
 			txn.Compare = append(txn.Compare, &pb.Compare{
@@ -46,7 +27,7 @@ func (e *etcd) commit(ctx context.Context, ops ...op) (int64, error) {
 		}
 		txn.Success = append(txn.Success, request(o))
 	}
-	if err := e.room(need); err != nil {
+	if err := e.reserve.room(create); err != nil {
 		return 0, err
 	}
 	ctx, done := e.call(ctx)

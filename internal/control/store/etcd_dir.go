@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -126,13 +127,23 @@ func (d *dataDir) setState(s string) error {
 	return nil
 }
 
-// free is what the file system has left, in bytes.
-func (d *dataDir) free() (int64, error) {
+func (d *dataDir) has(name string) bool {
+	_, err := os.Lstat(filepath.Join(d.path, name))
+	return err == nil
+}
+
+// free is what the file system has left: bytes, and files where they are
+// limited.
+func (d *dataDir) free() (bytes, files int64, err error) {
 	var st syscall.Statfs_t
 	if err := syscall.Fstatfs(int(d.lock.Fd()), &st); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return int64(st.Bavail) * st.Bsize, nil
+	files = int64(st.Ffree)
+	if st.Files == 0 {
+		files = math.MaxInt64
+	}
+	return int64(st.Bavail) * st.Bsize, files, nil
 }
 
 func (d *dataDir) close() error { return d.lock.Close() }

@@ -2,6 +2,7 @@ package container
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"syscall"
@@ -31,6 +32,8 @@ func explain(t engine.Task, err error) error {
 	}
 	errno := syscall.Errno(e.Errno)
 	switch {
+	case errno == syscall.ENOSPC || errno == syscall.EDQUOT:
+		return api.FromOS(fmt.Errorf("%s: %w", e.Name, errno))
 	case e.Exec:
 		return explainExec(t.Args[0], e)
 	case strings.HasPrefix(e.Name, "change to working directory"):

@@ -1,0 +1,87 @@
+package store
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"github.com/virga-cloud/virga/api"
+)
+
+// What the file system must have left. etcd cannot go on once its log cannot
+// be written, so a new object is refused well before that, and changes that
+// may set something free later still.
+const (
+	roomToStart  = 64 << 20 // bytes
+	roomToCreate = 32 << 20
+	roomToChange = 4 << 20
+	// filesToCreate is for an object and what the node makes for it.
+	filesToCreate = 64
+	// reserveBytes are kept on the disk for the time when it is full: what
+	// frees space, such as the removal of an instance, has to be stored too.
+	reserveBytes = 16 << 20
+)
+
+// reserve is a file that only takes space, which is given back when changes
+// need it.
+type reserve struct {
+	dir *dataDir
+
+	mu   sync.Mutex
+	held bool // +checklocks:mu
+}
+
+const reserveFile = "reserve"
+
+func (r *reserve) path() string { return filepath.Join(r.dir.path, reserveFile) }
+
+// room says whether there is enough left for a change, or for a new object.
+func (r *reserve) room(create bool) error {
+	free, files, err := r.dir.free()
+	if err != nil {
+		return nil // one that does not say may have room
+	}
+	need := int64(roomToChange)
+	if create {
+		need = roomToCreate
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case !r.held && free >= roomToCreate+2*reserveBytes:
+		r.held = hold(r.path())
+	case r.held && free < roomToChange && !create:
+		if os.Remove(r.path()) == nil {
+			r.held, free = false, free+reserveBytes
+		}
+	}
+	switch {
+	case free < need:
+		return r.dir.full(api.FormatBytes(free))
+	case create && files < filesToCreate:
+		return r.dir.full("no room for further files")
+	}
+	return nil
+}
+
+// hold makes the file, where the file system can set space aside.
+func hold(path string) bool {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return false
+	}
+	err = syscall.Fallocate(int(f.Fd()), 0, 0, reserveBytes)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		_ = os.Remove(path) // a part of it helps nobody
+	}
+	return err == nil
+}
+
+func (d *dataDir) full(left string) error {
+	return api.Errorf(api.CodeInsufficientCapacity, "the disk that holds %s is full: %s left", d.path, left).
+		WithHint("remove instances, volumes or images that are not needed: virga system df, virga image prune")
+}
