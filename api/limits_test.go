@@ -46,3 +46,16 @@ func TestLimitsAreTheTypesAndTheSpecsForTheRest(t *testing.T) {
 		}
 	}
 }
+
+func TestParseBytes(t *testing.T) {
+	for s, want := range map[string]int64{"0": 0, "4096": 4096, "512m": 512 << 20, "1.5GiB": 3 << 29, "1.1k": 1126, " 2 g ": 2 << 30} {
+		if got, err := ParseBytes(s); got != want || err != nil {
+			t.Errorf("%q: %d, %v", s, got, err)
+		}
+	}
+	for _, s := range []string{"", "m", "-1g", "0.5", "1.5", "0.0001k", "NaN", "1e3", "9999999t", "5 apples"} {
+		if got, err := ParseBytes(s); err == nil {
+			t.Errorf("%q is %d", s, got)
+		}
+	}
+}

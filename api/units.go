@@ -34,7 +34,8 @@ var byteUnits = map[string]float64{
 }
 
 // ParseBytes reads a size such as 512m, 1.5GiB or 4096 into bytes. Units are
-// powers of 1024. Negative, fractional-byte and overflowing sizes are refused.
+// powers of 1024, and what they leave of a byte is dropped. Negative, overflowing
+// and fractional sizes without a unit are refused.
 func ParseBytes(s string) (int64, error) {
 	t := strings.ToLower(strings.TrimSpace(s))
 	i := strings.IndexFunc(t, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
@@ -46,10 +47,14 @@ func ParseBytes(s string) (int64, error) {
 	if err != nil || !ok {
 		return 0, fmt.Errorf("size %q: want a number with a unit, such as 512m or 2g", s)
 	}
-	if v := n * unit; v < math.MaxInt64 {
-		return int64(v), nil
+	v := n * unit
+	switch {
+	case v >= math.MaxInt64:
+		return 0, fmt.Errorf("size %q: too large", s)
+	case unit == 1 && v != math.Trunc(v), v > 0 && v < 1: // else 0.5 would be none at all
+		return 0, fmt.Errorf("size %q: a part of a byte: want a number with a unit, such as 512m or 2g", s)
 	}
-	return 0, fmt.Errorf("size %q: too large", s)
+	return int64(v), nil
 }
 
 // FormatBytes writes n with the largest binary unit that keeps it above one.

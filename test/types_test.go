@@ -137,6 +137,8 @@ func TestRefusedRequestsSayWhatIsShort(t *testing.T) {
 		{"the machine has", []string{"create", "--type", "dedicated.e2e-huge", image, "true"}},
 		{"\"--cpus\" flag: want a number", []string{"run", "--cpus", "NaN", image, "true"}},
 		{"cpus", []string{"run", "--cpus", "-1", image, "true"}},
+		{"part of a byte", []string{"run", "--memory", "0.5", image, "true"}},
+		{"networkBps -5", []string{"type", "create", "--memory", "1g", "--network-bps", "-5", "shared.minus-net"}},
 		{"want a number", []string{"run", "--memory", "-1g", image, "true"}},
 		{"no instance type", []string{"run", "--type", "burst.huge", image, "true"}},
 		{"contradicts the type", []string{"run", "--type", "shared.nano", "--memory", "64m", image, "true"}},

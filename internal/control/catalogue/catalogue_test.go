@@ -41,6 +41,8 @@ func TestParse(t *testing.T) {
 		{"burst without baseline", "- {name: b, family: burst, vcpus: 1, memory: 1g}", "baseline 0"},
 		{"burst with quota", "- {name: b, family: burst, vcpus: 1, baseline: 0.1, memory: 1g, quota: true}", "credits decide"},
 		{"burst with weight", "- {name: b, family: burst, vcpus: 1, baseline: 0.1, memory: 1g, weight: 5}", "credits decide"},
+		{"negative limit", "- {name: b, family: shared, vcpus: 1, memory: 1g, writeOps: -5}", "writeOps -5: is negative"},
+		{"part of a byte", "- {name: b, family: shared, vcpus: 1, memory: 0.5}", "part of a byte"},
 		{"bad family", "- {name: b, family: gold, vcpus: 1, memory: 1g}", `family "gold"`},
 		{"rates", "rates: {currency: EUR, vcpuHour: 0.02}\ntypes:\n- {name: b, family: shared, vcpus: 1, memory: 1g}", ""},
 		{"rates alone", "rates:\n  machineHour: 0.2\n", ""},

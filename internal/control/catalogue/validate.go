@@ -77,8 +77,15 @@ func validateFamily(t api.InstanceType) error {
 
 func validateIO(t api.InstanceType) error {
 	b := t.BlockIO
-	if t.NetworkBPS < 0 || b.ReadBPS < 0 || b.WriteBPS < 0 || b.ReadOPS < 0 || b.WriteOPS < 0 {
-		return api.Invalid("blockIO", "type %s: a limit is negative; 0 is no limit", t.Name)
+	for _, l := range []struct {
+		field string
+		limit int64
+	}{
+		{"networkBps", t.NetworkBPS}, {"readBps", b.ReadBPS}, {"writeBps", b.WriteBPS}, {"readOps", b.ReadOPS}, {"writeOps", b.WriteOPS},
+	} {
+		if l.limit < 0 {
+			return api.Invalid(l.field, "type %s: %s %d: is negative; 0 is no limit", t.Name, l.field, l.limit)
+		}
 	}
 	if t.Disk != 0 {
 		return api.ValidateDiskSize("disk", t.Disk)
