@@ -101,6 +101,7 @@ func New(ctx context.Context, c Config) (*Fabric, error) {
 		return nil, errors.Join(err, f.dns.Close(), f.table.Close(), conn.Close())
 	}
 	f.warm = newWarm(f, f.segments[api.NetworkDefault], f.config.Ready)
+	f.warnOfDroppers()
 	repairing, stop := context.WithCancel(context.Background())
 	f.stop = stop
 	f.work.Go(func() { f.repair(repairing) })

@@ -6,7 +6,7 @@
 // conntrack is not touched. Rules are few and fixed: what varies (bridges,
 // subnets, published ports) are elements of sets and maps, so a published port
 // costs one element and a lookup stays O(1) however many there are. Tables of
-// other programs are neither read nor written.
+// other programs are never changed.
 //
 //	chain        hook, priority           what it does
 //	guard        prerouting, -300         no packet from a bridge reaches the node's loopback
