@@ -465,3 +465,60 @@ func TestComposeRefuses(t *testing.T) {
 	contains(t, r.Stdout, "logging:")
 	contains(t, r.Stderr, "services.a.logging is not honoured")
 }
+
+// Changes of files come to the running instance, and restart it where that is
+// asked for.
+func TestComposeWatch(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a", "one")
+	p := d.compose(t, "live", "services:\n  web:\n    image: "+image+"\n    command: [sleep, \"1000\"]\n    stop_grace_period: 0s\n    develop:\n      watch:\n"+
+		"        - {path: "+dir+", action: sync, target: /srv/app, initial_sync: true}\n"+
+		"        - {path: "+filepath.Join(dir, "again")+", action: restart}\n        - {path: "+dir+", action: rebuild}\n")
+	ctx, cancel := context.WithCancel(t.Context())
+	cmd := d.Command(ctx, p.args("watch")...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
+	var said strings.Builder
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := false
+	end := func() {
+		if !ended {
+			ended = true
+			cancel()
+			_ = cmd.Wait()
+		}
+	}
+	defer end()
+	has := func(want string) {
+		t.Helper()
+		eventually(t, "the files are "+want, func() (bool, string) {
+			r := d.CLI("exec", "live-web-1", "sh", "-c", "cd /srv/app && cat * | tr -d '\\n'")
+			return strings.TrimSpace(r.Stdout) == want, r.String()
+		})
+	}
+	has("one")
+	write("b", "two")
+	has("onetwo")
+	if err := os.Remove(filepath.Join(dir, "a")); err != nil {
+		t.Fatal(err)
+	}
+	has("two")
+	before := d.Inspect(t, "live-web-1").Status.PID
+	write("again", "")
+	eventually(t, "it is restarted", func() (bool, string) {
+		in := d.Inspect(t, "live-web-1")
+		return in.Status.Phase == api.PhaseRunning && in.Status.PID != before, string(in.Status.Phase)
+	})
+	end()
+	contains(t, said.String(), `action "rebuild" is not honoured`)
+}

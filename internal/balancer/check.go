@@ -22,6 +22,9 @@ const (
 	// eager is the interval until a backend was well for the first time, so
 	// that a new one need not wait for its first traffic.
 	eager = 100 * time.Millisecond
+	// eagerFirst is the first such interval, doubled each time: most servers
+	// listen some milliseconds after their start, and a request may wait.
+	eagerFirst = 2 * time.Millisecond
 )
 
 // checkKey is one life of an instance behind a service.
@@ -120,6 +123,7 @@ func (c *Controller) watch(ctx context.Context, ch *check) {
 	if ch.what != nil {
 		interval, timeout = durationOr(ch.what.Interval, interval), durationOr(ch.what.Timeout, timeout)
 	}
+	first := eagerFirst
 	for {
 		if ch.what == nil && ch.current().Up {
 			return
@@ -138,7 +142,7 @@ func (c *Controller) watch(ctx context.Context, ch *check) {
 		}
 		wait := interval
 		if !v.WasUp {
-			wait = min(wait, eager)
+			wait, first = min(wait, eager, first), 2*first
 		}
 		select {
 		case <-ctx.Done():

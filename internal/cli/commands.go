@@ -53,6 +53,7 @@ var groups = []group{
 		{"group", groupCommand},
 		{"up", composeUpCommand},
 		{"down", composeDownCommand},
+		{"watch", composeWatchCommand},
 		{"compose", composeCommand},
 		{"job", jobCommand},
 	}},

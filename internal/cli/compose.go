@@ -9,7 +9,7 @@ import (
 )
 
 func composeCommand(a *App) *cobra.Command {
-	return a.composed("compose", "Run what a Compose file describes: up, down, stop, ps, logs, config",
+	return a.composed("compose", "Run what a Compose file describes: up, down, stop, ps, logs, config, watch",
 		"  virga compose up -d\n  virga compose ps\n  virga compose logs -f web", nil)
 }
 
@@ -21,6 +21,11 @@ func composeUpCommand(a *App) *cobra.Command {
 func composeDownCommand(a *App) *cobra.Command {
 	return a.composed("down", "Stop and remove all that a Compose file describes",
 		"  virga down -v", []string{"down"})
+}
+
+func composeWatchCommand(a *App) *cobra.Command {
+	return a.composed("watch", "Bring changes of files to the instances of a Compose file",
+		"  virga watch\n  virga watch --no-up web", []string{"watch"})
 }
 
 // composed is a command of the daemon's program, which reads Compose files:

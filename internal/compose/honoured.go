@@ -36,6 +36,8 @@ services.*.security_opt services.*.devices services.*.userns_mode
 services.*.cpus services.*.cpuset services.*.cpu_shares services.*.cpu_quota services.*.cpu_period
 services.*.mem_limit services.*.mem_reservation services.*.memswap_limit services.*.pids_limit services.*.oom_score_adj
 services.*.blkio_config.weight
+services.*.develop.watch.*.path services.*.develop.watch.*.action services.*.develop.watch.*.target
+services.*.develop.watch.*.ignore services.*.develop.watch.*.include services.*.develop.watch.*.initial_sync
 services.*.deploy.mode services.*.deploy.replicas services.*.deploy.labels services.*.deploy.update_config
 services.*.deploy.rollback_config
 services.*.deploy.resources.limits.cpus services.*.deploy.resources.limits.memory services.*.deploy.resources.limits.pids

@@ -53,6 +53,7 @@ type Workload struct {
 	Group    *api.GroupRequest   `json:"group,omitempty"`
 	Balancer *api.ServiceRequest `json:"balancer,omitempty"` // in front of a group with published ports
 	After    []Dependency        `json:"after,omitempty"`
+	Watch    []Watch             `json:"watch,omitempty"`
 	Pull     string              `json:"pull,omitempty"` // pull policy: missing, always or never
 	Build    bool                `json:"build,omitempty"`
 	Quiet    bool                `json:"quiet,omitempty"` // its output is not shown by up

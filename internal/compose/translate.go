@@ -77,7 +77,7 @@ func (t *translation) workload(s *types.ServiceConfig) (Workload, error) {
 	field := "services." + s.Name
 	w := Workload{
 		Service: s.Name, After: t.after(s), Build: s.Build != nil,
-		Quiet: s.Attach != nil && !*s.Attach,
+		Quiet: s.Attach != nil && !*s.Attach, Watch: t.watches(s),
 	}
 	v, err := readVirga(field, s.Extensions)
 	if err != nil {

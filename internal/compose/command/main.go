@@ -69,7 +69,7 @@ func (a *app) root() *cobra.Command {
 		return api.Errorf(api.CodeInvalid, "%s", err).WithHint("see `%s --help`", cmd.CommandPath())
 	})
 	a.endpoint.Register(root.PersistentFlags())
-	for _, cmd := range []*cobra.Command{a.up(), a.down(), a.stopCommand(), a.ps(), a.logs(), a.config()} {
+	for _, cmd := range []*cobra.Command{a.up(), a.down(), a.stopCommand(), a.ps(), a.logs(), a.config(), a.watch()} {
 		a.source.register(cmd.Flags())
 		root.AddCommand(cmd)
 	}

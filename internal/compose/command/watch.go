@@ -1,0 +1,41 @@
+package command
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/internal/compose/deploy"
+)
+
+// watchEvery is the time between two looks at what is watched.
+const watchEvery = 500 * time.Millisecond
+
+func (a *app) watch() *cobra.Command {
+	var noUp bool
+	cmd := &cobra.Command{
+		Use:   "watch [flags] [SERVICE...]",
+		Short: "Bring changes of files to the running instances",
+		Long: "Bring the project up, then bring changes of files to its instances, as develop.watch of its services says, until ctrl-c.\n\n" +
+			"Actions are sync, restart and sync+restart. rebuild needs a builder, which virga does not have: import the new image and run `virga up -d`.",
+		Example: "  virga watch\n  virga compose watch --no-up web",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			plan, err := a.plan(cmd.Context(), args, true)
+			if err != nil {
+				return err
+			}
+			d, err := a.deployment(plan.Project)
+			if err != nil {
+				return err
+			}
+			defer d.Client.Close()
+			if !noUp {
+				if err := d.Up(cmd.Context(), plan, deploy.UpOptions{}); err != nil {
+					return err
+				}
+			}
+			return d.Watch(cmd.Context(), plan, watchEvery)
+		},
+	}
+	cmd.Flags().BoolVar(&noUp, "no-up", false, "do not bring the project up first")
+	return cmd
+}
