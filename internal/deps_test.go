@@ -65,7 +65,7 @@ var mayImport = map[string][]string{
 	"cmd/virga-shim":   {"internal/shim/..."},
 	"cmd/virga-hello":  {"internal/hello"},
 
-	"bench/...":     {"api", "bench/...", "internal/linux/..."},
+	"bench/...":     {"api", "bench/...", "internal/linux/...", "internal/network"},
 	"bench/sim/...": {"api", "internal/control/..."},
 	"test/...":      {"api", "test/..."},
 	"scripts/...":   {},

@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/linux/link"
@@ -83,7 +82,7 @@ func (f *Fabric) limitEgress(instance string, p port, bits int64) error {
 // limitError says what the kernel lacks when it is that.
 func limitError(field string, err error) error {
 	field = "spec.resources.networkRate." + field
-	for _, missing := range []unix.Errno{unix.ENOENT, unix.EOPNOTSUPP, unix.EAFNOSUPPORT} {
+	for _, missing := range []syscall.Errno{syscall.ENOENT, syscall.EOPNOTSUPP, syscall.EAFNOSUPPORT} {
 		if errors.Is(err, missing) {
 			return api.Errorf(api.CodeNotSupported, "the rate of the network cannot be limited: %v", err).InField(field).
 				WithHint("this kernel lacks one of the modules sch_tbf, sch_ingress, cls_u32, act_mirred, ifb")

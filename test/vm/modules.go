@@ -15,7 +15,7 @@ var Needed = []string{
 	"overlay", "fuse", "loop", "quota_v2",
 	"veth", "bridge", "br_netfilter", "dummy", "tun", "ifb",
 	"nf_tables", "nf_conntrack_netlink", "nft_chain_nat", "nft_nat", "nft_masq", "nft_redir", "nft_ct", "nft_fib_inet",
-	"nft_reject_inet", "nft_limit", "nft_log", "nft_numgen", "nft_hash", "nft_objref", "nft_quota",
+	"nft_reject_inet", "nft_limit", "nft_log", "nft_numgen", "nft_hash", "nft_objref", "nft_quota", "nft_meta_bridge",
 	"sch_tbf", "sch_htb", "sch_ingress", "cls_u32", "cls_matchall", "cls_bpf", "act_police", "act_mirred", "sch_netem",
 	"inet_diag", "tcp_diag", "unix_diag",
 }
