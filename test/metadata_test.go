@@ -2,7 +2,6 @@ package test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -173,5 +172,5 @@ func TestMetadataIsQuick(t *testing.T) {
 	if err != nil || us <= 0 {
 		t.Fatalf("latency %q", out)
 	}
-	t.Log(fmt.Sprintf("p99 of the SDK's reads: %d µs", us))
+	t.Logf("p99 of the SDK's reads: %d µs", us)
 }

@@ -200,11 +200,8 @@ type world struct {
 	written []Line
 	machine Machine
 
-	lives   map[string]*Life // what the store says runs
-	runs    map[string]time.Duration
-	marked  time.Duration // when the daemon last told the meter of something
-	on      time.Duration // the machine was, as far as can be known
-	started time.Duration
+	lives map[string]*Life // what the store says runs
+	runs  map[string]time.Duration
 }
 
 func (w *world) now() Moment {
