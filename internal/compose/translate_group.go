@@ -2,6 +2,7 @@ package compose
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/virga-cloud/virga/api"
@@ -98,7 +99,11 @@ func (t *translation) balance(w *Workload, s *types.ServiceConfig, r *api.GroupR
 		if p.HostIP != "" {
 			t.warn("services."+s.Name+".ports", "of several instances are published on every address, not on %s alone", p.HostIP)
 		}
-		ports = append(ports, api.ServicePort{Port: p.Port, Protocol: p.Protocol, Publish: p.HostPort})
+		protocol := p.Protocol
+		if speaksHTTP(s, p.Port) {
+			protocol = api.ProtocolHTTP
+		}
+		ports = append(ports, api.ServicePort{Port: p.Port, Protocol: protocol, Publish: p.HostPort})
 	}
 	spec.Ports = own
 	if len(ports) == 0 {
@@ -115,4 +120,16 @@ func (t *translation) balance(w *Workload, s *types.ServiceConfig, r *api.GroupR
 			Selector: api.ServiceSelector{Group: r.Name}, Network: network, Ports: ports,
 		},
 	}
+}
+
+// speaksHTTP reports whether the file says so of a port: requests to it can be
+// balanced one by one, and held while there is no instance.
+func speaksHTTP(s *types.ServiceConfig, port uint16) bool {
+	return slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool {
+		switch p.AppProtocol {
+		case "http", "http2", "h2c", "grpc", "ws":
+			return p.Target == uint32(port) && p.Protocol != api.ProtocolUDP
+		}
+		return false
+	})
 }

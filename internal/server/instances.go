@@ -74,7 +74,7 @@ func (s *Server) createInstance(ctx context.Context, r *createInstance) (*create
 		return nil, err
 	}
 	if r.Start && in.Desired.Waits == nil {
-		if in, err = s.awaitStart(ctx, in.ID, in.Desired.Life); err != nil {
+		if in, err = s.awaitStart(ctx, in, in.Desired.Life); err != nil {
 			return nil, err
 		}
 	}

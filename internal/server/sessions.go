@@ -119,10 +119,24 @@ func (s *Server) run(r *http.Request, w http.ResponseWriter, q *InProject) error
 	return nil
 }
 
+// gonePatience is how long a session may take to tell the end of a life whose
+// instance is gone.
+const gonePatience = 5 * time.Second
+
 // awaitExit returns the exit code of a life, or the error that kept it from
 // starting. A session whose process never starts has no end of its own.
 func (s *Server) awaitExit(ctx context.Context, id string, life int, wait func(context.Context) (int, error)) (int, error) {
-	if _, err := s.awaitStart(ctx, id, life); err != nil {
+	in, err := s.awaitLife(ctx, id, life)
+	if in == nil && api.CodeOf(err) == api.CodeNotFound {
+		// It removed itself at its end, which the session knows; or somebody did
+		// before it started, and then nobody will tell.
+		ctx, cancel := context.WithTimeout(ctx, gonePatience)
+		defer cancel()
+		if code, ended := wait(ctx); ended == nil {
+			return code, nil
+		}
+	}
+	if err := startError(in, err, life); err != nil {
 		return 0, err
 	}
 	return wait(ctx)

@@ -27,26 +27,39 @@ func (s *Server) startInstance(ctx context.Context, t *Target) (*none, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.awaitStart(ctx, in.ID, now.Desired.Life)
+	_, err = s.awaitStart(ctx, &now, now.Desired.Life)
 	return &none{}, err
 }
 
 // awaitStart waits until the workload of a life runs, or has run, and returns
 // the error of one that could not be started.
-func (s *Server) awaitStart(ctx context.Context, id string, life int) (*api.Instance, error) {
-	in, err := s.Store.Instances.Await(ctx, id, func(i *api.Instance) bool {
+func (s *Server) awaitStart(ctx context.Context, in *api.Instance, life int) (*api.Instance, error) {
+	now, err := s.awaitLife(ctx, in.ID, life)
+	if now == nil && in.Spec.AutoRemove && api.CodeOf(err) == api.CodeNotFound {
+		return in, nil // it has run, and removed itself
+	}
+	return now, startError(now, err, life)
+}
+
+// awaitLife waits until a life has started, or cannot any more. The instance is
+// nil when it was gone before anything was seen of it.
+func (s *Server) awaitLife(ctx context.Context, id string, life int) (*api.Instance, error) {
+	return s.Store.Instances.Await(ctx, id, func(i *api.Instance) bool {
 		return i.Status.Life >= life && i.Status.Phase != api.PhaseStarting || i.Desired.Remove
 	})
-	if err != nil && (in == nil || api.CodeOf(err) != api.CodeNotFound) {
-		return nil, err
+}
+
+// startError is what kept the life from starting, given what awaitLife returned.
+func startError(in *api.Instance, err error, life int) error {
+	switch {
+	case err != nil && (in == nil || api.CodeOf(err) != api.CodeNotFound):
+		return err
+	case in.Status.Life >= life && in.Status.Error != nil:
+		return in.Status.Error
+	case in.Status.Life < life && (err != nil || in.Desired.Remove):
+		return api.Errorf(api.CodeConflict, "instance %s was removed before it started", in.Name)
 	}
-	if in.Status.Life >= life && in.Status.Error != nil {
-		return nil, in.Status.Error
-	}
-	if in.Status.Life < life && (err != nil || in.Desired.Remove) {
-		return nil, api.Errorf(api.CodeConflict, "instance %s was removed before it started", in.Name)
-	}
-	return in, nil
+	return nil
 }
 
 type stopInstance struct {
@@ -106,7 +119,7 @@ func (s *Server) restartInstance(ctx context.Context, r *stopInstance) (*none, e
 		return nil, err
 	}
 	s.record(&now, "restart", "", nil)
-	_, err = s.awaitStart(ctx, in.ID, now.Desired.Life)
+	_, err = s.awaitStart(ctx, &now, now.Desired.Life)
 	return &none{}, err
 }
 
