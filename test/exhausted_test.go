@@ -145,11 +145,12 @@ func fillInodes(dir string) error {
 func TestExhaustedProcesses(t *testing.T) {
 	d := Start(t)
 	image := d.Busybox(t)
-	d.Must(t, "run", "-d", "--name", "full", "--pids-limit", "4", image, "sh", "-c", "sleep 1000 & sleep 1000 & sleep 1000 & wait")
+	d.Must(t, "run", "-d", "--name", "full", "--pids-limit", "20", image, "sh", "-c", "sleep 1000 & sleep 1000 & sleep 1000 & wait")
 	eventually(t, "four processes", func() (bool, string) {
 		s, text := d.stats("full")
 		return s.Pids.Current == 4, text
 	})
+	d.Must(t, "update", "--pids-limit", "4", "full")
 	msg := d.Refused(t, "exec", "full", "true")
 	contains(t, msg, "process")
 	d.Must(t, "update", "--pids-limit", "20", "full")

@@ -39,16 +39,7 @@ func createCommand(a *App) *cobra.Command {
 
 // create makes the instance and pulls its image as --pull says.
 func (s *specFlags) create(ctx context.Context, a *App, r api.CreateRequest, start bool) (i api.Instance, err error) {
-	err = s.make(ctx, a, r.Spec.Image, func() (string, error) {
-		if s.network.all {
-			image, err := a.api().Image(ctx, r.Spec.Image)
-			if err == nil {
-				err = s.network.publishAll(&r.Spec, image.Config.ExposedPorts)
-			}
-			if err != nil {
-				return "", err
-			}
-		}
+	err = s.make(ctx, a, &r.Spec, func() (string, error) {
 		i, err = a.api().Create(ctx, r, start)
 		return i.ID, err
 	})
@@ -61,9 +52,10 @@ func (s *specFlags) create(ctx context.Context, a *App, r api.CreateRequest, sta
 	return i, nil
 }
 
-// make has create make an instance of image and return its id, which goes into
-// the file that was asked for; once more after a pull when the image is missing.
-func (s *specFlags) make(ctx context.Context, a *App, image string, create func() (string, error)) error {
+// make has create make the instance and return its id, which goes into the file
+// that was asked for; once more after a pull when the image is missing. What
+// only the image tells is filled into the spec first.
+func (s *specFlags) make(ctx context.Context, a *App, spec *api.InstanceSpec, create func() (string, error)) error {
 	if s.cidFile != "" {
 		if _, err := os.Stat(s.cidFile); !errors.Is(err, fs.ErrNotExist) {
 			return api.Invalid("cidfile", "--cidfile %s exists already", s.cidFile).
@@ -71,17 +63,17 @@ func (s *specFlags) make(ctx context.Context, a *App, image string, create func(
 		}
 	}
 	if s.pull == "always" {
-		if err := s.fetch(ctx, a, image); err != nil {
+		if err := s.fetch(ctx, a, spec.Image); err != nil {
 			return err
 		}
 	}
-	id, err := create()
+	id, err := s.expose(ctx, a, spec, create)
 	if s.pull == "missing" && missingImage(err) {
-		fmt.Fprintf(a.Err, "image %s is not here yet; pulling it\n", image)
-		if err := s.fetch(ctx, a, image); err != nil {
+		fmt.Fprintf(a.Err, "image %s is not here yet; pulling it\n", spec.Image)
+		if err := s.fetch(ctx, a, spec.Image); err != nil {
 			return err
 		}
-		id, err = create()
+		id, err = s.expose(ctx, a, spec, create)
 	}
 	if err != nil || s.cidFile == "" {
 		return err
@@ -90,6 +82,22 @@ func (s *specFlags) make(ctx context.Context, a *App, image string, create func(
 		return fileError("cidfile", s.cidFile, err)
 	}
 	return nil
+}
+
+// expose publishes what the image exposes, where that was asked for, and calls
+// create.
+func (s *specFlags) expose(ctx context.Context, a *App, spec *api.InstanceSpec, create func() (string, error)) (string, error) {
+	if !s.network.all {
+		return create()
+	}
+	image, err := a.api().Image(ctx, spec.Image)
+	if err == nil {
+		err = s.network.publishAll(spec, image.Config.ExposedPorts)
+	}
+	if err != nil {
+		return "", err
+	}
+	return create()
 }
 
 func (s *specFlags) fetch(ctx context.Context, a *App, image string) error {

@@ -70,7 +70,7 @@ func (r *run) run(cmd *cobra.Command, a *App, args []string) error {
 	release := context.AfterFunc(cmd.Context(), cancel)
 	var session *api.ClientSession
 	var id string
-	err = r.make(cmd.Context(), a, req.Spec.Image, func() (string, error) {
+	err = r.make(cmd.Context(), a, &req.Spec, func() (string, error) {
 		session, id, err = a.api().Run(ctx, req)
 		return id, err
 	})
