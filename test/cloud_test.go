@@ -52,7 +52,7 @@ services:
 	page := fmt.Sprintf("http://127.0.0.1:%d/", port)
 	eventuallyGet(t, page, "one")
 
-	stop := load(page, 4)
+	stop := load(t, page, 4)
 	eventually(t, "the web grows with its load", func() (bool, string) {
 		g := d.group(t, "cloud-web")
 		return g.Spec.Desired > 2 && g.Status.Ready > 2, d.Must(t, "group", "history", "cloud-web")
@@ -72,7 +72,7 @@ services:
 
 	// What is killed answers nothing that it was asked; everybody else is
 	// answered.
-	stop = load(page, 2)
+	stop = load(t, page, 2)
 	const kills = 6
 	for range kills {
 		members := d.members(t, "cloud-web")
@@ -80,14 +80,15 @@ services:
 		if pid := victim.Status.PID; pid > 0 {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
-		eventually(t, "another one serves", func() (bool, string) {
+		eventually(t, "two others serve", func() (bool, string) {
+			s, problem := d.service("cloud-web")
 			serving := 0
-			for _, in := range d.members(t, "cloud-web") {
-				if in.ID != victim.ID && in.Status.Phase == api.PhaseRunning {
+			for _, b := range s.Status.Backends {
+				if b.Instance != victim.ID && b.State == api.BackendUp {
 					serving++
 				}
 			}
-			return serving >= 2 && d.group(t, "cloud-web").Status.Ready >= 2, fmt.Sprint(serving)
+			return serving >= 2, fmt.Sprintf("%s %+v", problem, s.Status)
 		})
 	}
 	if n, failures := stop(); len(failures) > 2*kills || n == 0 {

@@ -119,8 +119,8 @@ func TestServiceBalancesHTTP(t *testing.T) {
 }
 
 // load asks for a page from several clients until stop is called, which
-// returns the failures.
-func load(page string, clients int) (stop func() (requests int, failures []string)) {
+// returns the failures, or the test ends.
+func load(t *testing.T, page string, clients int) (stop func() (requests int, failures []string)) {
 	var mu sync.Mutex
 	var failed []string
 	n, ended := 0, make(chan struct{})
@@ -154,11 +154,13 @@ func load(page string, clients int) (stop func() (requests int, failures []strin
 			}
 		})
 	}
-	return func() (int, []string) {
+	stop = sync.OnceValues(func() (int, []string) {
 		close(ended)
 		wg.Wait()
 		return n, failed
-	}
+	})
+	t.Cleanup(func() { stop() })
+	return stop
 }
 
 func TestNoRequestIsLostWhenInstancesStop(t *testing.T) {
@@ -167,7 +169,7 @@ func TestNoRequestIsLostWhenInstancesStop(t *testing.T) {
 	d.serving(t, "roll", "r1", "r2")
 	d.front(t, "roll", "--select", "app=roll", "--port", "80:8080", "--http", "--publish", fmt.Sprint(port))
 	d.awaitUp(t, "roll", 2)
-	stop := load(fmt.Sprintf("http://127.0.0.1:%d/", port), 4)
+	stop := load(t, fmt.Sprintf("http://127.0.0.1:%d/", port), 4)
 	d.Must(t, "stop", "r1")
 	d.serving(t, "roll", "r3")
 	d.awaitUp(t, "roll", 2)

@@ -154,7 +154,7 @@ func (f *fixture) end() {
 	if err := f.Close(); err != nil {
 		f.t.Error(err)
 	}
-	if err := f.cgroups.Remove(); err != nil {
+	if err := f.cgroups.Remove(ctx); err != nil {
 		f.t.Error(err)
 	}
 	if err := os.RemoveAll(f.dir); err != nil {

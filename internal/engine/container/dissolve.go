@@ -14,5 +14,5 @@ func (e *Engine) Dissolve(ctx context.Context) error {
 	e.supervisor().Close()
 	e.closer.close()
 	e.trash.close()
-	return errors.Join(err, e.cgroups.Remove(), e.cgroups.Close())
+	return errors.Join(err, e.cgroups.Remove(ctx), e.cgroups.Close())
 }

@@ -28,11 +28,18 @@ func testRoot(t *testing.T) *Root {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(r.Remove(), r.Close()); err != nil {
+		if err := removed(r); err != nil {
 			t.Error(err)
 		}
 	})
 	return r
+}
+
+// removed takes a root away, also when its test's own context has ended.
+func removed(r *Root) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return errors.Join(r.Remove(ctx), r.Close())
 }
 
 // sleeper starts a process in the group.

@@ -190,7 +190,7 @@ func BenchmarkEnterShared(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = r.Remove(); _ = r.Close() }()
+	defer func() { _ = removed(r) }()
 	m := r.V1["cpuset"]
 	if m == "" {
 		b.Skip("version 2")
@@ -218,7 +218,7 @@ func BenchmarkMeter(b *testing.B) {
 	if err != nil {
 		b.Skip(err)
 	}
-	defer func() { _ = g.remove(); _ = r.Remove(); _ = r.Close() }()
+	defer func() { _ = g.remove(); _ = removed(r) }()
 	m, err := g.Meter()
 	if err != nil {
 		b.Fatal(err)

@@ -166,10 +166,15 @@ func (g *Group) Pids() ([]int, error) {
 
 // Delete removes the group once its processes have ended, which it waits for
 // until ctx ends. Idempotent.
-func (g *Group) Delete(ctx context.Context) error {
+func (g *Group) Delete(ctx context.Context) error { return whenEmpty(ctx, g.remove) }
+
+// whenEmpty repeats what removes groups as long as processes are in them. One
+// that has ended stays until the scheduler has let go of it, a moment longer
+// than whoever waits for it.
+func whenEmpty(ctx context.Context, remove func() error) error {
 	wait := time.Millisecond
 	for {
-		err := g.remove()
+		err := remove()
 		if !errors.Is(err, unix.EBUSY) {
 			return err
 		}

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -50,16 +51,19 @@ func (r *Root) Close() error {
 	return errors.Join(err, r.bpf.close())
 }
 
-// Remove takes the root group away; every group in it must be gone.
-func (r *Root) Remove() error {
-	errs := []error{r.leave()}
-	for _, d := range r.dirs(filepath.Join(r.name, shared)) {
-		errs = append(errs, rmdir(d))
+// Remove takes the root group away; every group in it must be gone, or about to
+// be until ctx ends.
+func (r *Root) Remove(ctx context.Context) error {
+	if err := r.leave(); err != nil {
+		return err
 	}
-	for _, d := range r.dirs(r.name) {
-		errs = append(errs, rmdir(d))
-	}
-	return errors.Join(errs...)
+	return whenEmpty(ctx, func() error {
+		var errs []error
+		for _, d := range append(r.dirs(filepath.Join(r.name, shared)), r.dirs(r.name)...) {
+			errs = append(errs, rmdir(d))
+		}
+		return errors.Join(errs...)
+	})
 }
 
 func (r *Root) setUp() error {
