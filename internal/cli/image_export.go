@@ -21,19 +21,9 @@ func imageExportCommand(a *App) *cobra.Command {
 			if format != string(api.ExportOCI) && format != string(api.ExportDocker) {
 				return api.Invalid("archive", "--archive %q: want oci or docker", format)
 			}
-			if _, tty := terminal(a.Out); tty && output == "" {
-				return api.Invalid("output", "an archive is not written to a terminal").WithHint("use -o FILE or a pipe")
-			}
-			tar, err := a.api().Export(cmd.Context(), args[0], api.ExportFormat(format))
-			if err != nil {
-				return err
-			}
-			defer tar.Close()
-			if output == "" {
-				_, err = io.Copy(a.Out, tar)
-				return err
-			}
-			return writeFile(output, tar)
+			return a.writeArchive(output, func() (io.ReadCloser, error) {
+				return a.api().Export(cmd.Context(), args[0], api.ExportFormat(format))
+			})
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write to (default standard output)")

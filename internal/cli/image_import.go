@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
@@ -19,20 +18,15 @@ func imageImportCommand(a *App) *cobra.Command {
 		Example: "  virga image import app.tar\n  mmdebstrap --variant=minbase trixie | virga image import - debian:trixie",
 		Args:    arguments(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in, name := a.In, ""
+			name := ""
 			if len(args) == 2 {
 				name = args[1]
 			}
-			if args[0] != "-" {
-				f, err := os.Open(args[0])
-				if err != nil {
-					return api.Invalid("file", "%s: %s", args[0], reason(err))
-				}
-				defer f.Close()
-				in = f
-			} else if _, tty := terminal(in); tty {
-				return api.Invalid("file", "standard input is a terminal, not an archive")
+			in, err := a.openArchive(args[0])
+			if err != nil {
+				return err
 			}
+			defer in.Close()
 			return a.importImage(cmd, name, in, quiet)
 		},
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -114,17 +113,11 @@ func volumeImportCommand(a *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			in := a.In
-			if args[0] != "-" {
-				f, err := os.Open(args[0])
-				if err != nil {
-					return api.Invalid("file", "%s: %s", args[0], reason(err))
-				}
-				defer f.Close()
-				in = f
-			} else if _, tty := terminal(in); tty {
-				return api.Invalid("file", "standard input is a terminal, not an archive")
+			in, err := a.openArchive(args[0])
+			if err != nil {
+				return err
 			}
+			defer in.Close()
 			v, err := a.volumeOf(a.api().ImportVolume(cmd.Context(), args[1], n, replace, in), quiet)
 			if err == nil {
 				fmt.Fprintln(a.Out, v.Name)
@@ -164,19 +157,9 @@ func volumeExportCommand(a *App) *cobra.Command {
 			if compression != "none" && compression != "zstd" {
 				return api.Invalid("compress", "--compress %q: want none or zstd", compression)
 			}
-			if _, tty := terminal(a.Out); tty && output == "" {
-				return api.Invalid("output", "an archive is not written to a terminal").WithHint("use -o FILE or a pipe")
-			}
-			tar, err := a.api().ExportVolume(cmd.Context(), args[0], compression)
-			if err != nil {
-				return err
-			}
-			defer tar.Close()
-			if output == "" {
-				_, err = io.Copy(a.Out, tar)
-				return err
-			}
-			return writeFile(output, tar)
+			return a.writeArchive(output, func() (io.ReadCloser, error) {
+				return a.api().ExportVolume(cmd.Context(), args[0], compression)
+			})
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write to (default standard output)")
