@@ -24,8 +24,7 @@ var suites = []Suite{
 	{Package: "internal/shim", Skip: "^(TestMemory|TestDaemon)$"},
 	{Package: "internal/engine/container", Skip: "LinksOfTheImage"},
 	{Package: "internal/network", Run: "Reach|PublishedPort|IPv6$|Walls|UDPClient|OutliveTheDaemon|NothingIsLeft"},
-	{Package: "internal/disk"},   // by project quotas, which not every kernel has
-	{Package: "internal/volume"}, // likewise
+	{Package: "internal/disk"}, // by project quotas, which not every kernel has
 	{Package: "test", Run: "^(" + strings.Join(endToEnd, "|") + ")$"},
 }
 

@@ -2,6 +2,7 @@ package nft
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -102,6 +103,10 @@ func rawSocket(ns *os.File) (fd int, err error) {
 		defer c.Close()
 		l, err := c.ByName("eth0")
 		if err != nil {
+			return err
+		}
+		// The kernel is not to say anything of its own there.
+		if err := os.WriteFile("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", []byte("1"), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 		if err := c.Do(link.Up(l.Index)); err != nil {
