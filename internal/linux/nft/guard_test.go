@@ -90,7 +90,34 @@ func newWire(t *testing.T) *wire {
 		t.Fatal(err)
 	}
 	w.link = l.Index
+	w.await(t, w.guarded)
+	w.await(t, w.foreign)
 	return w
+}
+
+// await returns when the bridge carries what an end sends: a port takes part a
+// moment after its link has come up.
+func (w *wire) await(t *testing.T, from int) {
+	t.Helper()
+	hello := ethernet(otherMAC, 0x88b5, fmt.Appendf(nil, "hello %d", from))
+	tv := unix.NsecToTimeval(int64(10 * time.Millisecond))
+	if err := unix.SetsockoptTimeval(w.ear, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 2048)
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		_, _ = unix.Write(from, hello) // not yet up
+		for {
+			n, err := unix.Read(w.ear, b)
+			if err != nil {
+				break
+			}
+			if slices.Equal(b[:n], hello) {
+				return
+			}
+		}
+	}
+	t.Fatal("the bridge carries nothing")
 }
 
 // rawSocket sends and receives whole frames at eth0 of a namespace.
