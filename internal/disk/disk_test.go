@@ -32,7 +32,7 @@ func images(t *testing.T) (*Store, string) {
 	t.Helper()
 	s, base := open(t)
 	if m, _ := s.Method(); m != api.DiskImage {
-		t.Skip("disks are made by ", m, " here")
+		t.Skip("disks made by images: not supported by this test where the file system keeps a ", m)
 	}
 	return s, base
 }
