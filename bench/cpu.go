@@ -142,6 +142,10 @@ func cpuController(ctx context.Context, e *env) error {
 			defer e.removed(in.ID)
 			ids = append(ids, in.ID)
 		}
+		// What starting them left to do is not the controller's.
+		if err := pause(ctx, 5*time.Second); err != nil {
+			return err
+		}
 		from, err := cpuTime(e.daemon.Process.Pid)
 		if err != nil {
 			return err
