@@ -148,13 +148,7 @@ func (f *fixture) end() {
 			f.t.Errorf("collect %+v: %v", r, err)
 		}
 	}
-	if err := f.supervisor().Stop(ctx); err != nil {
-		f.t.Errorf("stop supervisor: %v", err)
-	}
-	if err := f.Close(); err != nil {
-		f.t.Error(err)
-	}
-	if err := f.cgroups.Remove(ctx); err != nil {
+	if err := f.Dissolve(ctx); err != nil {
 		f.t.Error(err)
 	}
 	if err := os.RemoveAll(f.dir); err != nil {
