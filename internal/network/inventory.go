@@ -26,11 +26,18 @@ func (f *Fabric) Resources(ctx context.Context) ([]api.Resource, error) {
 	if err != nil {
 		return nil, err
 	}
+	tables, err := nft.Tables(f.config.Table)
+	if err != nil {
+		return nil, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.vacate(links)
 	owners := map[string]string{}
-	out := []api.Resource{{Kind: kindRule, Name: f.config.Table, Owner: ownerNode}}
+	var out []api.Resource
+	for _, name := range tables {
+		out = append(out, api.Resource{Kind: kindRule, Name: name, Owner: ownerNode})
+	}
 	for _, m := range f.members {
 		for _, p := range m.ports {
 			owners[p.link] = m.instance
