@@ -122,26 +122,8 @@ func (e *env) web(ctx context.Context, port int) (string, error) {
 // importWeb gives the daemon an image with nginx, as one process.
 func (e *env) importWeb(ctx context.Context) error {
 	root := filepath.Join(e.dir, "web")
-	if out, err := exec.CommandContext(ctx, "cp", "-a", e.rootfs, root).CombinedOutput(); err != nil {
-		return fmt.Errorf("copy root: %w: %s", err, out)
-	}
-	program, err := exec.LookPath("nginx")
-	if err != nil {
+	if err := e.rootWith(ctx, root, "nginx"); err != nil {
 		return err
-	}
-	files, err := libraries(ctx, program)
-	if err != nil {
-		return err
-	}
-	for _, name := range append(files, program) {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		to := filepath.Join(root, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, b, 0o755)); err != nil {
-			return err
-		}
 	}
 	config := `user root; daemon off; master_process off; pid /tmp/nginx.pid; error_log /dev/null;
 events { worker_connections 4096; }
@@ -149,7 +131,7 @@ http { access_log off; keepalive_requests 1000000000; client_body_temp_path /tmp
 uwsgi_temp_path /tmp/u; scgi_temp_path /tmp/s;
 server { listen 8080; location / { default_type text/plain; return 200 "` + strings.Repeat("x", proxyPayload) + `"; } } }
 `
-	err = errors.Join(os.MkdirAll(filepath.Join(root, "tmp"), 0o1777), os.MkdirAll(filepath.Join(root, "var/lib/nginx"), 0o755),
+	err := errors.Join(os.MkdirAll(filepath.Join(root, "tmp"), 0o1777), os.MkdirAll(filepath.Join(root, "var/lib/nginx"), 0o755),
 		os.MkdirAll(filepath.Join(root, "var/log/nginx"), 0o755), os.WriteFile(filepath.Join(root, "nginx.conf"), []byte(config), 0o644))
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,31 +20,37 @@ func (e *env) importTools(ctx context.Context) error {
 	if _, err := os.Stat(root); err == nil {
 		return nil
 	}
+	if err := e.rootWith(ctx, root, "iperf3"); err != nil {
+		return err
+	}
+	return e.importDir(ctx, toolsImage, root)
+}
+
+// rootWith makes root the bench image's with one of this machine's programs and
+// the libraries it needs.
+func (e *env) rootWith(ctx context.Context, root, name string) error {
 	if out, err := exec.CommandContext(ctx, "cp", "-a", e.rootfs, root).CombinedOutput(); err != nil {
 		return fmt.Errorf("copy root: %w: %s", err, out)
 	}
-	program, err := exec.LookPath("iperf3")
+	program, err := exec.LookPath(name)
 	if err != nil {
-		return fmt.Errorf("%w: install iperf3", err)
+		return fmt.Errorf("%w: install %s", err, name)
 	}
 	files, err := libraries(ctx, program)
 	if err != nil {
 		return err
 	}
-	for _, name := range append(files, program) {
-		b, err := os.ReadFile(name)
+	for _, file := range append(files, program) {
+		b, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
-		to := filepath.Join(root, name)
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(to, b, 0o755); err != nil {
+		to := filepath.Join(root, file)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, b, 0o755)); err != nil {
 			return err
 		}
 	}
-	return e.importDir(ctx, toolsImage, root)
+	return nil
 }
 
 // libraries are the files that a dynamic program needs, by what ldd says.

@@ -99,6 +99,20 @@ func (a *app) withDeployment(ctx context.Context, do func(*deploy.Deployment) er
 	return do(d)
 }
 
+// withPlan does something with the project whose files say what it is to be.
+func (a *app) withPlan(ctx context.Context, services []string, do func(*deploy.Deployment, *compose.Plan) error) error {
+	plan, err := a.plan(ctx, services, true)
+	if err != nil {
+		return err
+	}
+	d, err := a.deployment(plan.Project)
+	if err != nil {
+		return err
+	}
+	defer d.Client.Close()
+	return do(d, plan)
+}
+
 // filesDir is where the contents of configs and secrets are kept: they must
 // outlast a restart of the machine, as instances do.
 func filesDir() (string, error) {

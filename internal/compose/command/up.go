@@ -22,19 +22,12 @@ func (a *app) up() *cobra.Command {
 			"Without -d the output of all services follows, and ctrl-c stops them.",
 		Example: "  virga up\n  virga up -d --wait\n  virga -f prod.yaml up -d --remove-orphans web",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			plan, err := a.plan(cmd.Context(), args, true)
-			if err != nil {
-				return err
-			}
-			d, err := a.deployment(plan.Project)
-			if err != nil {
-				return err
-			}
-			defer d.Client.Close()
-			if err := d.Up(cmd.Context(), plan, o); err != nil || detach || o.Wait || o.NoStart {
-				return err
-			}
-			return a.attached(cmd.Context(), d, plan)
+			return a.withPlan(cmd.Context(), args, func(d *deploy.Deployment, plan *compose.Plan) error {
+				if err := d.Up(cmd.Context(), plan, o); err != nil || detach || o.Wait || o.NoStart {
+					return err
+				}
+				return a.attached(cmd.Context(), d, plan)
+			})
 		},
 	}
 	f := cmd.Flags()

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/internal/compose"
 	"github.com/virga-cloud/virga/internal/compose/deploy"
 )
 
@@ -19,21 +20,14 @@ func (a *app) watch() *cobra.Command {
 			"Actions are sync, restart and sync+restart. rebuild needs a builder, which virga does not have: import the new image and run `virga up -d`.",
 		Example: "  virga watch\n  virga compose watch --no-up web",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			plan, err := a.plan(cmd.Context(), args, true)
-			if err != nil {
-				return err
-			}
-			d, err := a.deployment(plan.Project)
-			if err != nil {
-				return err
-			}
-			defer d.Client.Close()
-			if !noUp {
-				if err := d.Up(cmd.Context(), plan, deploy.UpOptions{}); err != nil {
-					return err
+			return a.withPlan(cmd.Context(), args, func(d *deploy.Deployment, plan *compose.Plan) error {
+				if !noUp {
+					if err := d.Up(cmd.Context(), plan, deploy.UpOptions{}); err != nil {
+						return err
+					}
 				}
-			}
-			return d.Watch(cmd.Context(), plan, watchEvery)
+				return d.Watch(cmd.Context(), plan, watchEvery)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&noUp, "no-up", false, "do not bring the project up first")
