@@ -232,9 +232,14 @@ func (s *fakeSession) Read(ctx context.Context) (api.Stream, []byte, error) {
 	case b := <-s.output:
 		return api.StreamStdout, b, nil
 	case <-s.ended:
-		return 0, nil, io.EOF
 	case <-ctx.Done():
 		return 0, nil, ctx.Err()
+	}
+	select {
+	case b := <-s.output: // the end came right behind it
+		return api.StreamStdout, b, nil
+	default:
+		return 0, nil, io.EOF
 	}
 }
 

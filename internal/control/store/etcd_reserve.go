@@ -1,10 +1,13 @@
 package store
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/virga-cloud/virga/api"
 )
@@ -28,8 +31,9 @@ const (
 type reserve struct {
 	dir *dataDir
 
-	mu   sync.Mutex
-	held bool // +checklocks:mu
+	mu    sync.Mutex
+	held  bool  // +checklocks:mu
+	solid int64 // +checklocks:mu bytes of etcd's file that have their space
 }
 
 const reserveFile = "reserve"
@@ -48,6 +52,7 @@ func (r *reserve) room(create bool) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.fill()
 	switch {
 	case !r.held && free >= roomToCreate+2*reserveBytes:
 		r.held = hold(r.path())
@@ -63,6 +68,28 @@ func (r *reserve) room(create bool) error {
 		return r.dir.full("no room for further files")
 	}
 	return nil
+}
+
+// fill gives etcd's file the space for its whole length. It grows by 16 MiB of
+// holes at a time and is written half a second after a change was made, when
+// the disk may be full: that write must not need space any more, since etcd
+// cannot go on without it.
+// +checklocks:r.mu
+func (r *reserve) fill() {
+	path := filepath.Join(r.dir.member(), "snap", "db")
+	info, err := os.Stat(path)
+	if err != nil || info.Size() <= r.solid {
+		return
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	err = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, info.Size())
+	if err == nil || errors.Is(err, unix.EOPNOTSUPP) {
+		r.solid = info.Size()
+	}
 }
 
 // hold makes the file, where the file system can set space aside.

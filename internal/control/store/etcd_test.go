@@ -70,17 +70,35 @@ func fill(s *Store) int {
 		fmt.Println(err)
 		return 1
 	}
+	for n := range 500 {
+		if err := s.Instances.Create(ctx, instance(fmt.Sprint("i", n), fmt.Sprint("n", n))); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+	}
 	hog := filepath.Join(os.Getenv(childDisk), "hog")
 	f, err := os.Create(hog)
 	if err != nil {
 		fmt.Println(err)
 		return 1
 	}
-	for _, err = f.Write(make([]byte, 1<<20)); err == nil; {
-		_, err = f.Write(make([]byte, 1<<20))
-	}
+	takeAll(f)
 	full := s.Instances.Create(ctx, instance("full", "full"))
 	removed := s.Instances.Delete(ctx, "early")
+	// What was stored goes from the log to etcd's file when not a byte is left.
+	takeAll(f)
+	e := s.backend.(*etcd)
+	moved := make(chan struct{})
+	go func() { // etcd ends the goroutine that meets a fault
+		e.server.KV().Commit()
+		close(moved)
+	}()
+	select {
+	case <-moved:
+	case <-e.broken.Done():
+		fmt.Println("broken:", context.Cause(e.broken))
+		return 1
+	}
 	_ = f.Close()
 	_ = os.Remove(hog)
 	free := s.Instances.Create(ctx, instance("free", "free"))
@@ -89,6 +107,15 @@ func fill(s *Store) int {
 		return 1
 	}
 	return 0
+}
+
+// takeAll writes to f until the disk takes no further byte.
+func takeAll(f *os.File) {
+	for size := 1 << 20; size > 0; size /= 16 {
+		for block, err := make([]byte, size), error(nil); err == nil; {
+			_, err = f.Write(block)
+		}
+	}
 }
 
 func startChild(t *testing.T, env ...string) (*exec.Cmd, *bufio.Scanner) {
