@@ -59,7 +59,6 @@ func (o *Offer) affords(share float64) bool { return Affords(o.OnDemand, share, 
 
 // Affords reports whether the price in force is at most the most to pay.
 func Affords(onDemand, share, most float64) bool {
-	const grain = 1e-9 // sums in another order differ in the last bits
 	return most == 0 || onDemand*share <= most+grain
 }
 

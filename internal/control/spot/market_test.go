@@ -107,7 +107,7 @@ func (w *world) optimal(d Decision) {
 		i := slices.IndexFunc(all, func(c Candidate) bool { return c.ID == n.ID })
 		got = append(got, all[i])
 	}
-	if !ok || len(got) != len(want) || better(want, got) {
+	if !ok || len(got) != len(want) || preferred(want, got) {
 		w.t.Fatalf("told %v to leave, the optimum is %v", got, want)
 	}
 }

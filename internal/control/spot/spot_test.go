@@ -48,6 +48,17 @@ func candidates(t *rapid.T, most int) []Candidate {
 	return all
 }
 
+// preferred reports whether set a is to be preferred to b.
+func preferred(a, b []Candidate) bool { return lossOf(a, indices(a)).less(lossOf(b, indices(b))) }
+
+func indices(set []Candidate) []int {
+	list := make([]int, len(set))
+	for i := range list {
+		list[i] = i
+	}
+	return list
+}
+
 // exhaustive tries every subset.
 func exhaustive(all []Candidate, need Room) (best []Candidate, ok bool) {
 	for mask := range uint(1) << len(all) {
@@ -61,7 +72,7 @@ func exhaustive(all []Candidate, need Room) (best []Candidate, ok bool) {
 				set, room = append(set, c), room.Plus(c.Room)
 			}
 		}
-		if room.Covers(need) && (!ok || better(set, best)) {
+		if room.Covers(need) && (!ok || preferred(set, best)) {
 			best, ok = set, true
 		}
 	}
@@ -74,7 +85,7 @@ func TestVictimsAreTheExhaustiveOptimum(t *testing.T) {
 		need := room(t, 12, 24)
 		got, ok := Victims(all, need)
 		want, wantOK := exhaustive(all, need)
-		if ok != wantOK || len(got) != len(want) || better(want, got) {
+		if ok != wantOK || len(got) != len(want) || preferred(want, got) {
 			t.Fatalf("got %v %v, want %v %v", got, ok, want, wantOK)
 		}
 	})
@@ -104,12 +115,44 @@ func TestVictimsOfManyCoverTheNeed(t *testing.T) {
 	})
 }
 
-func BenchmarkVictimsOf10000(b *testing.B) {
+// A large instance that needs many of them is answered too.
+func TestVictimsByTheThousand(t *testing.T) {
+	all, need := manyCandidates()
+	got, ok := Victims(all, need.times(400))
+	var room Room
+	for _, c := range got {
+		room = room.Plus(c.Room)
+	}
+	if !ok || !room.Covers(need.times(400)) || len(got) < 500 {
+		t.Fatalf("%d victims with %v of %v", len(got), room, need.times(400))
+	}
+}
+
+func (r Room) times(n int64) Room {
+	for i := range r {
+		r[i] *= n
+	}
+	return r
+}
+
+func manyCandidates() ([]Candidate, Room) {
 	all := make([]Candidate, 10_000)
 	for i := range all {
 		all[i] = Candidate{ID: fmt.Sprint(i), Room: Room{VCPUs: int64(100 + i*37%4000), Memory: int64(i*7919%8192) << 20}, Price: float64(i%13) / 100}
 	}
+	return all, Room{VCPUs: 9000, Memory: 20 << 30}
+}
+
+func BenchmarkVictimsOf10000(b *testing.B) {
+	all, need := manyCandidates()
 	for b.Loop() {
-		Victims(all, Room{VCPUs: 9000, Memory: 20 << 30})
+		Victims(all, need)
+	}
+}
+
+func BenchmarkThousandVictimsOf10000(b *testing.B) {
+	all, need := manyCandidates()
+	for b.Loop() {
+		Victims(all, need.times(400))
 	}
 }
