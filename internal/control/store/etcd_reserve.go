@@ -7,8 +7,6 @@ import (
 	"sync"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/virga-cloud/virga/api"
 )
 
@@ -86,8 +84,8 @@ func (r *reserve) fill() {
 		return
 	}
 	defer f.Close()
-	err = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, info.Size())
-	if err == nil || errors.Is(err, unix.EOPNOTSUPP) {
+	err = syscall.Fallocate(int(f.Fd()), 0, 0, info.Size()) // it never shrinks
+	if err == nil || errors.Is(err, syscall.EOPNOTSUPP) {
 		r.solid = info.Size()
 	}
 }
