@@ -13,7 +13,8 @@ for package in $(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}
   for target in $(grep -ho '^func Fuzz[A-Za-z0-9_]*' "$dir"/*_test.go | cut -d' ' -f2); do
     [[ "$package $target" =~ $only ]] || continue
     echo "== $package $target"
-    go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" ${FUZZPARALLEL:+-parallel "$FUZZPARALLEL"} "$package" || status=1
+    # An input that is only interesting is not worth a minute of minimizing.
+    go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 100x ${FUZZPARALLEL:+-parallel "$FUZZPARALLEL"} "$package" || status=1
   done
 done
 exit $status

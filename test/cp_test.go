@@ -51,7 +51,8 @@ func TestCopy(t *testing.T) {
 	}
 	contains(t, strings.Join(names, " "), "tree", "tree/sub/leaf")
 
-	d.Refused(t, "cp", "box:/no/such/file", out)
+	contains(t, d.Refused(t, "cp", "box:/no/such/file", out), "no such file")
+	contains(t, d.Refused(t, "cp", "box:/tmp/none", out), "/tmp/none", "no such file")
 	d.Refused(t, "cp", filepath.Join(dir, "none"), "box:/tmp")
 	d.Refused(t, "cp", "nobody:/x", out)
 }

@@ -8,7 +8,7 @@ import (
 func TestExec(t *testing.T) {
 	d := Start(t)
 	image := d.Busybox(t)
-	id := d.Must(t, "run", "-d", "--name", "host", "-e", "FROM=run", image, "sleep", "1000")
+	id := d.Must(t, "run", "-d", "--name", "host", "-e", "FROM=run", "--ulimit", "nofile=123:456", "--oom-score-adj", "321", image, "sleep", "1000")
 	tests := []struct {
 		name  string
 		flags string
@@ -24,6 +24,8 @@ func TestExec(t *testing.T) {
 		{"sees the instance's processes", "", "ps | grep -c '[s]leep 1000'", 0, "1"},
 		{"the same capabilities", "", "grep CapBnd /proc/self/status | awk '{print $2}'", 0, "00000000a80425fb"},
 		{"the same seccomp filter", "", "grep '^Seccomp:' /proc/self/status | awk '{print $2}'", 0, "2"},
+		{"the same ulimits", "", "ulimit -n; ulimit -Hn", 0, "123\n456"},
+		{"the same readiness to be killed", "", "cat /proc/self/oom_score_adj", 0, "321"},
 		{"the same host name", "", "hostname", 0, "host"},
 	}
 	for _, tt := range tests {

@@ -41,6 +41,8 @@ func TestRunFlags(t *testing.T) {
 		{"read-only root", "--read-only", "touch /x 2>/dev/null || echo refused", "refused"},
 		{"read-only root with a tmpfs", "--read-only --tmpfs /tmp", "touch /tmp/x && echo written", "written"},
 		{"open files", "--ulimit nofile=123:456", "ulimit -n; ulimit -Hn", "123\n456"},
+		{"few open files", "--ulimit nofile=10:20", "ulimit -n; ulimit -Hn", "10\n20"},
+		{"one process", "--pids-limit 1", "echo alone", "alone"},
 		{"shared memory", "--shm-size 8m", "df -k /dev/shm | tail -1 | awk '{print $2}'", "8192"},
 		{"all capabilities dropped", "--cap-drop ALL", "grep CapEff /proc/self/status | awk '{print $2}'", "0000000000000000"},
 		{"one capability", "--cap-drop ALL --cap-add NET_RAW", "grep CapEff /proc/self/status | awk '{print $2}'", "0000000000002000"},

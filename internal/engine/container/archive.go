@@ -47,7 +47,10 @@ func archive(ctx context.Context, dir *os.Root, name string, ids uint32, w io.Wr
 		}
 		return copyFile(tw, dir, p, h.Size)
 	})
-	return errors.Join(err, tw.Close())
+	if err != nil {
+		return err // without an end that would make it look whole, or an answer where there is none
+	}
+	return tw.Close()
 }
 
 // copyFile writes exactly size bytes, whatever the file grows or shrinks to

@@ -116,6 +116,9 @@ func (e *Engine) prepareExec(t engine.Task, spec api.ExecSpec, l life) (*prepare
 	if err := e.rights(t, p); err != nil {
 		return p, err
 	}
+	if err := e.rlimits(t, p); err != nil {
+		return p, err
+	}
 	if spec.Privileged {
 		p.Bounding, p.NoNewPrivs, p.Seccomp = caps.All, false, nil
 		if !own {

@@ -184,6 +184,29 @@ func TestPidsLimit(t *testing.T) {
 	}
 }
 
+// A start needs a process beside the workload's own, which the limit does not
+// keep.
+func TestPidsLimitIsSettled(t *testing.T) {
+	f := newFixture(t)
+	tk := f.task("two")
+	tk.Spec.Resources.PidsLimit = 40
+	f.running(tk)
+	s, err := f.Stats(t.Context(), "two")
+	if err != nil || s.Pids.Limit != 40 {
+		t.Errorf("limit %d, %v", s.Pids.Limit, err)
+	}
+	// What a daemon leaves that is killed before it has settled the limit.
+	if err := f.cgroups.Group("two").LimitPids(41); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Start(t.Context(), tk); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = f.Stats(t.Context(), "two"); err != nil || s.Pids.Limit != 40 {
+		t.Errorf("limit %d after the start was repeated, %v", s.Pids.Limit, err)
+	}
+}
+
 func TestEngineTakesUpWhatRuns(t *testing.T) {
 	f := newFixture(t)
 	tk := f.running(f.task("one"))

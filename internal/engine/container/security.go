@@ -108,6 +108,7 @@ func (e *Engine) rlimits(t engine.Task, p *prepared) error {
 		if l.Soft > l.Hard {
 			return api.Invalid(field, "ulimit %s: soft limit %d is above the hard limit %d", u.Name, u.Soft, u.Hard)
 		}
+		l.Raise = l.Hard > confine.Highest(l.Resource)
 		p.Rlimits = append(p.Rlimits, l)
 	}
 	adj := t.Spec.Resources.OOMScoreAdj

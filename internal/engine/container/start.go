@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/engine"
+	"github.com/virga-cloud/virga/internal/linux/cgroup"
 	"github.com/virga-cloud/virga/internal/linux/cleanup"
 	"github.com/virga-cloud/virga/internal/linux/confine"
 	"github.com/virga-cloud/virga/internal/shim"
@@ -19,6 +21,9 @@ import (
 // Start implements node.Engine.
 func (e *Engine) Start(ctx context.Context, t engine.Task) (engine.Started, error) {
 	if s, ok, err := e.started(ctx, t); ok || err != nil {
+		if ok {
+			s.Warnings = settle(e.cgroups.Group(t.Instance), t)
+		}
 		return s, err
 	}
 	undo := cleanup.Make()
@@ -32,6 +37,9 @@ func (e *Engine) Start(ctx context.Context, t engine.Task) (engine.Started, erro
 	limits, err := e.limits(t)
 	if err != nil {
 		return engine.Started{}, err
+	}
+	if limits.PidsLimit > 0 {
+		limits.PidsLimit++ // until settle
 	}
 	group, warnings, err := e.cgroups.Create(t.Instance, limits)
 	if e, ok := errors.AsType[*api.Error](err); ok {
@@ -66,11 +74,28 @@ func (e *Engine) Start(ctx context.Context, t engine.Task) (engine.Started, erro
 		return engine.Started{}, explain(t, err)
 	}
 	laps.Lap("launch")
+	p.warnings = append(p.warnings, settle(group, t)...)
 	laps.Log(ctx, "life began", t.Instance)
 	p.release(p.Start.Root)
 	e.begun(t.Instance, life{t.Life, pid}, p.Start.Root)
 	undo.Release()
 	return engine.Started{PID: pid, Time: time.Now(), Warnings: append(p.warnings, warnings...)}, nil
+}
+
+// settle brings the limit of processes down to what was asked for. A start has
+// one more: the process that makes the namespaces and forks the workload's
+// first is in the group too, and counts until it is reaped. A daemon that is
+// killed before this starts the same life again, and settles it then.
+func settle(g *cgroup.Group, t engine.Task) (warnings []string) {
+	limit := t.Spec.Resources.PidsLimit
+	if limit <= 0 {
+		return nil
+	}
+	err := g.LimitPids(limit)
+	if err == nil || errors.Is(err, fs.ErrNotExist) { // it has ended
+		return nil
+	}
+	return []string{fmt.Sprintf("the limit of processes stays %d: %v", limit+1, err)}
 }
 
 // started finds a life that runs already.

@@ -43,6 +43,19 @@ func (g *Group) memory(l Limits) []setting {
 	return append(s, setting{d, "memory.soft_limit_in_bytes", number(l.MemoryReservation, "-1"), "-1", "memory reservation"})
 }
 
+// LimitPids limits the group to n processes, which those that are there already
+// may exceed.
+func (g *Group) LimitPids(n int64) error {
+	var l Limits
+	l.PidsLimit = n
+	for _, s := range g.pids(l) {
+		if err := write(s.dir, s.file, s.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (g *Group) pids(l Limits) []setting {
 	limit := "max"
 	switch {

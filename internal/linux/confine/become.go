@@ -17,6 +17,10 @@ func (c *compiler) become() {
 	}
 	c.workingDir()
 	c.Stdio(c.p.TTY)
+	// Not before: what makes the instance opens more files than it may get.
+	for _, r := range c.p.Rlimits {
+		c.limit(r, r.Soft)
+	}
 	if !c.p.NoNewPrivs {
 		// Afterwards the process may not install a filter any more.
 		c.seccomp()

@@ -65,8 +65,9 @@ func (c *compiler) enter() {
 		c.Syscall("enter cgroup "+f.Name(), unix.SYS_WRITE, c.file(f), c.Bytes([]byte("0")), launch.Int(1))
 	}
 	for _, r := range c.p.Rlimits {
-		limit := c.Words(launch.Int(r.Soft), launch.Int(r.Hard))
-		c.Syscall("set ulimit "+r.Name, unix.SYS_PRLIMIT64, launch.Int(0), launch.Int(r.Resource), limit, launch.Int(0))
+		if r.Raise {
+			c.limit(r, r.Hard)
+		}
 	}
 	if adj := c.p.OOMScoreAdj; adj != nil {
 		c.WriteFile("/proc/self/oom_score_adj", strconv.Itoa(*adj))

@@ -114,4 +114,7 @@ type Rlimit struct {
 	Resource   int
 	Name       string
 	Soft, Hard uint64
+	// Raise says that the hard limit is above the node's own, which only the
+	// node's root may go beyond.
+	Raise bool
 }
