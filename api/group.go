@@ -70,8 +70,24 @@ type UpdatePolicy struct {
 	// Rollback returns to the revision before when that many instances of the
 	// new one failed in a row; 0 does not.
 	Rollback int `json:"rollback,omitempty" minimum:"0"`
+	// Hold stops the roll when that many instances of the new revision failed
+	// in a row, until the user resumes it; 0 tries on, ever less often. Only one
+	// of Rollback and Hold may be set.
+	Hold int `json:"hold,omitempty" minimum:"0"`
 	// MinReady is how long an instance must be ready before it counts.
 	MinReady Duration `json:"minReady,omitempty"`
+	// Return is how a revision that the group had before is rolled out; nil is
+	// like any other.
+	Return *ReturnPolicy `json:"return,omitempty"`
+}
+
+// ReturnPolicy is how a group returns to an earlier revision. The fields are
+// those of UpdatePolicy.
+type ReturnPolicy struct {
+	MaxSurge       *int     `json:"maxSurge,omitempty" minimum:"0" doc:"Default 1"`
+	MaxUnavailable int      `json:"maxUnavailable,omitempty" minimum:"0" doc:"Default 0"`
+	Hold           int      `json:"hold,omitempty" minimum:"0"`
+	MinReady       Duration `json:"minReady,omitempty"`
 }
 
 // GroupRevision is one template of a group.
@@ -98,9 +114,11 @@ type GroupStatus struct {
 	Failures int       `json:"failures,omitempty"`
 	NextTry  time.Time `json:"nextTry,omitzero"`
 	// RolledBack is the number of the revision that was given up, or 0.
-	RolledBack int            `json:"rolledBack,omitempty"`
-	Job        *JobStatus     `json:"job,omitempty"`
-	History    []GroupHistory `json:"history,omitempty"` // newest last, at most 100
+	RolledBack int `json:"rolledBack,omitempty"`
+	// Held is the number of the revision whose roll is held, or 0.
+	Held    int            `json:"held,omitempty"`
+	Job     *JobStatus     `json:"job,omitempty"`
+	History []GroupHistory `json:"history,omitempty"` // newest last, at most 100
 }
 
 // GroupPhase sums a group up.

@@ -28,19 +28,20 @@ func groupCommand(a *App) *cobra.Command {
 
 // groupFlags are the flags of a group's policies.
 type groupFlags struct {
-	surge, unavailable, rollback int
-	minReady, healthGrace        time.Duration
-	scaleIn                      string
-	warm                         int
-	warmState                    string
-	onDemandBase                 int
-	onDemandPercent              int
+	surge, unavailable, rollback, hold int
+	minReady, healthGrace              time.Duration
+	scaleIn                            string
+	warm                               int
+	warmState                          string
+	onDemandBase                       int
+	onDemandPercent                    int
 }
 
 func (g *groupFlags) register(f *pflag.FlagSet) {
 	f.IntVar(&g.surge, "max-surge", 1, "instances beyond the desired `number` during a roll")
 	f.IntVar(&g.unavailable, "max-unavailable", 0, "instances fewer than the desired `number` during a roll")
 	f.IntVar(&g.rollback, "rollback", 0, "return to the revision before after this `number` of failures in a row; 0 does not")
+	f.IntVar(&g.hold, "hold", 0, "hold a roll after this `number` of failures in a row until it is resumed; 0 tries on")
 	f.DurationVar(&g.minReady, "min-ready", 0, "how `long` an instance must be ready before it counts")
 	f.DurationVar(&g.healthGrace, "health-grace", 0, "how `long` after its start an instance may be unhealthy")
 	f.IntVar(&g.warm, "warm-pool", 0, "`number` of instances that are kept prepared beside the desired ones, for a group that grows")
@@ -71,6 +72,7 @@ func (g *groupFlags) policy(changed func(string) bool, p *api.UpdatePolicy) (tou
 		"max-surge":       func() { p.MaxSurge = &g.surge },
 		"max-unavailable": func() { p.MaxUnavailable = g.unavailable },
 		"rollback":        func() { p.Rollback = g.rollback },
+		"hold":            func() { p.Hold = g.hold },
 		"min-ready":       func() { p.MinReady = api.Duration(g.minReady) },
 	} {
 		if changed(name) {

@@ -38,8 +38,8 @@ func ValidateGroup(name string, s *api.GroupSpec) error {
 	if s.ScaleIn != "" && s.ScaleIn != "newest" && s.ScaleIn != "oldest" {
 		return api.Invalid("spec.scaleIn", "unknown scaleIn %q", s.ScaleIn).WithHint("one of newest, oldest")
 	}
-	if u := s.Update; u.MaxSurge != nil && *u.MaxSurge < 0 || u.MaxUnavailable < 0 || u.Rollback < 0 || u.MinReady < 0 || u.MinReady > maxDuration {
-		return api.Invalid("spec.update", "the numbers of an update policy are not negative")
+	if err := validateUpdate(s.Update); err != nil {
+		return err
 	}
 	if s.HealthGrace < 0 || s.HealthGrace > maxDuration {
 		return api.Invalid("spec.healthGrace", "healthGrace %s is not between 0 and %s", s.HealthGrace, maxDuration)
@@ -67,6 +67,28 @@ func ValidateGroup(name string, s *api.GroupSpec) error {
 		return err
 	}
 	return validateJob(s)
+}
+
+// validateUpdate checks how a group is rolled and returned.
+func validateUpdate(u api.UpdatePolicy) error {
+	negative := func(surge *int, others ...int) bool {
+		return surge != nil && *surge < 0 || slices.Min(others) < 0
+	}
+	long := func(d api.Duration) bool { return d < 0 || d > maxDuration }
+	switch r := u.Return; {
+	case negative(u.MaxSurge, u.MaxUnavailable, u.Rollback, u.Hold):
+		return api.Invalid("spec.update", "the numbers of an update policy are not negative")
+	case r != nil && negative(r.MaxSurge, r.MaxUnavailable, r.Hold):
+		return api.Invalid("spec.update.return", "the numbers of a return policy are not negative")
+	case long(u.MinReady):
+		return api.Invalid("spec.update.minReady", "minReady %s is not between 0 and %s", u.MinReady, maxDuration)
+	case r != nil && long(r.MinReady):
+		return api.Invalid("spec.update.return.minReady", "minReady %s is not between 0 and %s", r.MinReady, maxDuration)
+	case u.Rollback > 0 && u.Hold > 0:
+		return api.Invalid("spec.update.hold", "a roll that fails is either rolled back (after %d failures) or held (after %d)", u.Rollback, u.Hold).
+			WithHint("set one of rollback and hold to 0")
+	}
+	return nil
 }
 
 // validateWarm checks the warm pool. What only instances that serve may have

@@ -145,7 +145,9 @@ func (s *Server) resumeGroup(ctx context.Context, t *Target) (*none, error) {
 func (s *Server) setPaused(ctx context.Context, t *Target, paused bool) (*none, error) {
 	action := map[bool]string{true: "pause", false: "resume"}[paused]
 	_, err := s.changeGroup(ctx, *t, action, func(g *api.Group, _ time.Time) ([]string, error) {
-		if g.Spec.Paused == paused {
+		if st := &g.Status; !paused && st.Held != 0 {
+			st.Held, st.Failures, st.NextTry, st.Reason = 0, 0, time.Time{}, ""
+		} else if g.Spec.Paused == paused {
 			return nil, nil
 		}
 		g.Spec.Paused = paused

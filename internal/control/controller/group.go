@@ -191,12 +191,15 @@ func (c *Groups) dissolve(ctx context.Context, g *api.Group, list []*api.Instanc
 func (c *Groups) note(ctx context.Context, g *api.Group, plan group.Plan, byID map[string]*api.Instance, now time.Time) error {
 	was, next := g.Status, plan.Status
 	was.History, next.History = nil, nil
-	decided := plan.Rollback != 0 || len(plan.Remove) > 0 || was.Failures != next.Failures || !was.NextTry.Equal(next.NextTry)
+	decided := plan.Rollback != 0 || len(plan.Remove) > 0 || was.Held != next.Held || was.Failures != next.Failures || !was.NextTry.Equal(next.NextTry)
 	if !decided {
 		if sameStatus(was, next) {
 			return nil
 		}
 		return c.Writes.Observe(g.ID, func(g *api.Group) {
+			if g.Status.Held != was.Held {
+				return // the user has resumed it meanwhile
+			}
 			history := g.Status.History
 			g.Status = next
 			g.Status.History = history
@@ -204,7 +207,7 @@ func (c *Groups) note(ctx context.Context, g *api.Group, plan group.Plan, byID m
 	}
 	planned := revision(g)
 	err := c.Writes.Update(ctx, g.ID, func(g *api.Group) error {
-		if revision(g) != planned || g.Remove {
+		if revision(g) != planned || g.Remove || g.Status.Held != was.Held {
 			return errStale
 		}
 		history := g.Status.History
@@ -221,8 +224,14 @@ func (c *Groups) note(ctx context.Context, g *api.Group, plan group.Plan, byID m
 		if plan.Rollback != 0 {
 			group.Note(g, now, fmt.Sprintf("rolled back to revision %d because %s", plan.Rollback, next.Reason))
 		}
+		if was.Held != next.Held {
+			group.Note(g, now, next.Reason)
+		}
 		return nil
 	})
+	if err == nil && was.Held != next.Held {
+		c.record(g, "hold", next.Reason, nil)
+	}
 	if err == nil && plan.Rollback != 0 {
 		c.record(g, "rollback", fmt.Sprintf("to revision %d because %s", plan.Rollback, next.Reason), nil)
 	}
@@ -251,7 +260,7 @@ func (c *Groups) refused(ctx context.Context, g *api.Group, status api.GroupStat
 
 func sameStatus(a, b api.GroupStatus) bool {
 	return a.Phase == b.Phase && a.Reason == b.Reason && a.Instances == b.Instances && a.Ready == b.Ready &&
-		a.Current == b.Current && a.Warm == b.Warm && a.Failures == b.Failures && a.NextTry.Equal(b.NextTry) && a.RolledBack == b.RolledBack
+		a.Current == b.Current && a.Warm == b.Warm && a.Failures == b.Failures && a.NextTry.Equal(b.NextTry) && a.Held == b.Held && a.RolledBack == b.RolledBack
 }
 
 // revision is the number of the current one.

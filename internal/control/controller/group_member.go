@@ -19,7 +19,7 @@ func member(in *api.Instance) group.Member {
 		ID: in.ID, Revision: in.GroupRevision, Ordinal: in.GroupOrdinal, Created: in.Created,
 		Phase: st.Phase, Reason: st.Reason, Started: st.Started, Finished: st.Finished, Protected: in.Protected,
 		Warm: in.Warm, Desired: in.Desired.State,
-		Spot: in.Spec.Spot != nil, Noticed: in.Noticed(),
+		Node: in.Node, Spot: in.Spec.Spot != nil, Noticed: in.Noticed(),
 	}
 	if m.Reason == "" && st.ExitCode != nil {
 		m.Reason = fmt.Sprintf("exit %d", *st.ExitCode)

@@ -25,8 +25,10 @@ type Member struct {
 	// be meanwhile.
 	Warm    bool
 	Desired api.DesiredState
-	Spot    bool // on spare capacity
-	Noticed bool // and must leave soon: another one is to take its place
+	Node    string // that it is bound to
+	Lost    bool   // that node has not been heard of for too long
+	Spot    bool   // on spare capacity
+	Noticed bool   // and must leave soon: another one is to take its place
 }
 
 // ready reports whether m serves: it runs, is healthy where that is checked,

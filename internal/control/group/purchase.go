@@ -21,13 +21,3 @@ func (p *planner) nextOnDemand() bool {
 	}
 	return have < p.onDemand(p.spec.Desired)
 }
-
-// surplus ranks a member whose purchase option there is too much of before the
-// others when the group scales in.
-func (p *planner) surplus(m Member) int {
-	if p.spec.Template.Spot == nil || p.spec.Purchase == nil {
-		return 0
-	}
-	have := len(p.pick(func(m Member) bool { return !m.Spot }))
-	return btoi(m.Spot == (have > p.onDemand(p.spec.Desired)))
-}

@@ -36,7 +36,7 @@ func Revise(g *api.Group, t api.InstanceSpec, image string, now time.Time) (numb
 	g.Revisions = append(g.Revisions, next)
 	g.Revisions = slices.Delete(g.Revisions, 0, max(0, len(g.Revisions)-keptRevisions))
 	st := &g.Status
-	st.Failures, st.NextTry, st.Reason, st.RolledBack = 0, time.Time{}, "", 0
+	st.Failures, st.NextTry, st.Reason, st.RolledBack, st.Held = 0, time.Time{}, "", 0, 0
 	return next.Number, true
 }
 
@@ -57,6 +57,11 @@ func Return(g *api.Group, number int, now time.Time) (int, error) {
 	r := g.Revisions[i]
 	Revise(g, r.Template, r.Image, now)
 	return number, nil
+}
+
+// Returning reports whether the current revision is one that g had before.
+func Returning(g *api.Group) bool {
+	return slices.ContainsFunc(g.Revisions, func(r api.GroupRevision) bool { return r.Number > current(*g) })
 }
 
 // Note adds a decision to the group's history.
