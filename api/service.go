@@ -11,6 +11,9 @@ type Service struct {
 	Spec ServiceSpec `json:"spec"`
 	// Address is the service's own on its network, for as long as it exists.
 	Address netip.Addr `json:"address"`
+	// Address6 ends in Address. It is computed when the service is read, and
+	// invalid where the network has no IPv6.
+	Address6 netip.Addr `json:"address6,omitzero"`
 	// Status is computed when the service is read.
 	Status ServiceStatus `json:"status"`
 }
@@ -140,6 +143,7 @@ type ServiceBackend struct {
 	Instance    string       `json:"instance"` // id
 	Name        string       `json:"name"`
 	Address     netip.Addr   `json:"address,omitzero"`
+	Address6    netip.Addr   `json:"address6,omitzero"`
 	Weight      int          `json:"weight"`
 	State       BackendState `json:"state"`
 	Reason      string       `json:"reason,omitempty"`

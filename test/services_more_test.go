@@ -19,10 +19,10 @@ func TestServiceOfAnInternalNetwork(t *testing.T) {
 	d.Must(t, "run", "-d", "--name", "i1", "--network", "back", "--label", "app=inner", "virga/hello", "serve")
 	d.front(t, "inner", "--select", "app=inner", "--network", "back", "--port", "80:8080/http", "--port", "9000:8080")
 	s := d.awaitUp(t, "inner", 1)
-	for _, page := range []string{"http://inner/", "http://inner:9000/"} {
+	for _, page := range []string{"http://inner/", "http://inner:9000/", "http://[" + s.Address6.String() + "]/", "http://[" + s.Address6.String() + "]:9000/"} {
 		contains(t, d.Must(t, "run", "--rm", "--network", "back", "virga/hello", "get", page), "Hello from virga")
 	}
-	for _, page := range []string{"http://" + s.Address.String() + "/", "http://" + s.Address.String() + ":9000/"} {
+	for _, page := range []string{"http://" + s.Address.String() + "/", "http://" + s.Address.String() + ":9000/", "http://[" + s.Address6.String() + "]/"} {
 		if r := d.CLI("run", "--rm", "--init", image, "timeout", "3", "wget", "-qO-", page); r.Code == 0 {
 			t.Errorf("%s answers on another network: %v", page, r)
 		}

@@ -82,13 +82,13 @@ func TestServiceBalancesHTTP(t *testing.T) {
 	d.serving(t, "web", "w1", "w2")
 	d.front(t, "web", "--select", "app=web", "--port", "80:8080", "--http", "--publish", fmt.Sprint(port), "--check", "http:/health")
 	s := d.awaitUp(t, "web", 2)
-	for _, page := range []string{fmt.Sprintf("http://127.0.0.1:%d/", port), fmt.Sprintf("http://%s/", s.Address)} {
+	for _, page := range []string{fmt.Sprintf("http://127.0.0.1:%d/", port), fmt.Sprintf("http://%s/", s.Address), fmt.Sprintf("http://[%s]/", s.Address6), fmt.Sprintf("http://[::1]:%d/", port)} {
 		if seen := answers(t, page, 20); seen["w1"] == 0 || seen["w2"] == 0 || len(seen) != 2 {
 			t.Errorf("%s: %v, want both instances", page, seen)
 		}
 	}
 	image := d.Busybox(t)
-	for _, name := range []string{"web", "web.default.virga.internal"} {
+	for _, name := range []string{"web", "web.default.virga.internal", "[" + s.Address6.String() + "]"} {
 		contains(t, d.Must(t, "run", "--rm", image, "wget", "-qO-", "http://"+name+"/"), "Hello from virga")
 	}
 	contains(t, d.Must(t, "service", "ls"), "web", s.Address.String(), "2/2")
@@ -271,7 +271,7 @@ func TestKernelBalancesWithoutTheDaemon(t *testing.T) {
 	d.serving(t, "l4", "k1", "k2")
 	d.front(t, "l4", "--select", "app=l4", "--port", "9000:8080", "--publish", fmt.Sprint(port))
 	s := d.awaitUp(t, "l4", 2)
-	pages := []string{fmt.Sprintf("http://127.0.0.1:%d/", port), fmt.Sprintf("http://%s:9000/", s.Address)}
+	pages := []string{fmt.Sprintf("http://127.0.0.1:%d/", port), fmt.Sprintf("http://%s:9000/", s.Address), fmt.Sprintf("http://[%s]:9000/", s.Address6)}
 	both := func(when string) {
 		for _, page := range pages {
 			eventually(t, page+" reaches both "+when, func() (bool, string) {

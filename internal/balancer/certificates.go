@@ -72,6 +72,9 @@ func (c *Controller) certificates(services []*api.Service) *certificates {
 			names: []string{s.Name, s.Name + "." + s.Project + "." + c.Domain, "localhost"},
 			addrs: []netip.Addr{s.Address, netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()},
 		}
+		if a := c.Address6(s); a.IsValid() {
+			cr.addrs = append(cr.addrs, a)
+		}
 		for _, r := range service.Routes(&s.Spec) {
 			if r.Host != "" {
 				cr.names = append(cr.names, strings.ToLower(r.Host))

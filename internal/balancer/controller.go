@@ -24,6 +24,9 @@ type Network interface {
 	Connections(to []netip.AddrPort) (int, error)
 	// TryPort says whether a port of the node is free, or who has it.
 	TryPort(protocol string, port uint16) error
+	// Address6 is the IPv6 address that goes with an IPv4 one of a network;
+	// invalid where there is no IPv6.
+	Address6(project, network string, a netip.Addr) netip.Addr
 }
 
 // Config is what a Controller stands on. Every field is required.
@@ -148,6 +151,11 @@ func (c *Controller) TryPort(protocol string, port uint16) error {
 	return c.Network.TryPort(protocol, port)
 }
 
+// Address6 is a service's IPv6 address; invalid where its network has no IPv6.
+func (c *Controller) Address6(s *api.Service) netip.Addr {
+	return c.Network.Address6(s.Project, s.Spec.Network, s.Address)
+}
+
 // Root is the certificate, in PEM, that clients trust.
 func (c *Controller) Root() []byte { return c.Authority.PEM() }
 
@@ -184,12 +192,13 @@ func (c *Controller) apply() bool {
 		c.setChecks(services, instances)
 	}
 	known := service.Known{Draining: c.isDraining}
-	backends := map[string][]api.ServiceBackend{}
+	backends, address6 := map[string][]api.ServiceBackend{}, map[string]netip.Addr{}
 	for _, s := range services {
+		address6[s.ID] = c.Address6(s)
 		known.Verdict = func(in *api.Instance) service.Verdict { return c.verdict(s, in) }
 		backends[s.ID] = service.Backends(s, instances, known)
 	}
-	p := makePlan(services, backends)
+	p := makePlan(services, backends, address6)
 	c.mu.Lock()
 	c.pools = p.pools // before the first request can come
 	c.mu.Unlock()

@@ -104,8 +104,13 @@ func (c *Controller) drained(instance string) (limit time.Duration, tcp []netip.
 			}
 			limit = max(limit, d)
 			for _, p := range s.Spec.Ports {
-				if p.Protocol == api.ProtocolTCP && b.Address.Is4() {
-					tcp = append(tcp, netip.AddrPortFrom(b.Address, p.Target))
+				if p.Protocol != api.ProtocolTCP {
+					continue
+				}
+				for _, a := range []netip.Addr{b.Address, b.Address6} {
+					if a.IsValid() {
+						tcp = append(tcp, netip.AddrPortFrom(a, p.Target))
+					}
 				}
 			}
 		}

@@ -37,8 +37,14 @@ type plan struct {
 	pools  map[string]string // ids of services by their pools
 }
 
-// makePlan says what to do for services, given the backends of each by its id.
-func makePlan(services []*api.Service, backends map[string][]api.ServiceBackend) plan {
+// addresses are a service's own.
+type addresses struct {
+	v4, v6 netip.Addr // v6 is invalid where its network has no IPv6
+}
+
+// makePlan says what to do for services, given the backends and the IPv6 address
+// of each by its id.
+func makePlan(services []*api.Service, backends map[string][]api.ServiceBackend, address6 map[string]netip.Addr) plan {
 	p := plan{doors: map[place]*door{}, pools: map[string]string{}}
 	services = slices.Clone(services)
 	slices.SortFunc(services, func(a, b *api.Service) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) })
@@ -47,12 +53,16 @@ func makePlan(services []*api.Service, backends map[string][]api.ServiceBackend)
 		named[s.Project+"/"+s.Name] = s
 	}
 	for _, s := range services {
-		p.fronts = append(p.fronts, front(s, backends[s.ID]))
+		own := addresses{s.Address, address6[s.ID]}
+		p.fronts = append(p.fronts, front(s, own, backends[s.ID]))
 		for _, port := range s.Spec.Ports {
 			if !port.HTTP() {
 				continue
 			}
-			places := []place{{s.Address, port.Port}}
+			places := []place{{own.v4, port.Port}}
+			if own.v6.IsValid() {
+				places = append(places, place{own.v6, port.Port})
+			}
 			if port.Publish != 0 {
 				places = append(places, place{port: port.Publish})
 			}
@@ -65,8 +75,8 @@ func makePlan(services []*api.Service, backends map[string][]api.ServiceBackend)
 }
 
 // front is a service's place on the network, with what the kernel balances.
-func front(s *api.Service, backends []api.ServiceBackend) network.Front {
-	f := network.Front{Service: s.ID, Name: s.Name, Project: s.Project, Network: s.Spec.Network, Addr: s.Address}
+func front(s *api.Service, own addresses, backends []api.ServiceBackend) network.Front {
+	f := network.Front{Service: s.ID, Name: s.Name, Project: s.Project, Network: s.Spec.Network, Addr: own.v4, Addr6: own.v6}
 	for _, port := range s.Spec.Ports {
 		protocol, number := "tcp", uint8(syscall.IPPROTO_TCP)
 		if port.Protocol == api.ProtocolUDP {
@@ -76,25 +86,34 @@ func front(s *api.Service, backends []api.ServiceBackend) network.Front {
 		if port.HTTP() {
 			continue
 		}
-		b := nft.Balanced{
-			Protocol: number, At: netip.AddrPortFrom(s.Address, port.Port),
-			Sticky: s.Spec.Balance.Affinity == api.AffinitySource, Targets: targets(backends, port.Target),
-		}
-		f.Balanced = append(f.Balanced, b)
-		if port.Publish != 0 {
-			b.At = netip.AddrPortFrom(netip.IPv4Unspecified(), port.Publish)
+		b := nft.Balanced{Protocol: number, Sticky: s.Spec.Balance.Affinity == api.AffinitySource}
+		balance := func(at, anywhere netip.Addr) {
+			b.At, b.Targets = netip.AddrPortFrom(at, port.Port), targets(backends, at.Is6(), port.Target)
 			f.Balanced = append(f.Balanced, b)
+			if port.Publish != 0 {
+				b.At = netip.AddrPortFrom(anywhere, port.Publish)
+				f.Balanced = append(f.Balanced, b)
+			}
+		}
+		balance(own.v4, netip.IPv4Unspecified())
+		if own.v6.IsValid() {
+			balance(own.v6, netip.IPv6Unspecified())
 		}
 	}
 	return f
 }
 
-// targets are the backends that get new connections.
-func targets(backends []api.ServiceBackend, port uint16) []nft.Target {
+// targets are the backends that get new connections, by their addresses of one
+// family.
+func targets(backends []api.ServiceBackend, v6 bool, port uint16) []nft.Target {
 	var out []nft.Target
 	for _, b := range backends {
-		if b.State == api.BackendUp && b.Address.Is4() {
-			out = append(out, nft.Target{To: netip.AddrPortFrom(b.Address, port), Weight: b.Weight})
+		a := b.Address
+		if v6 {
+			a = b.Address6
+		}
+		if b.State == api.BackendUp && a.IsValid() && a.Is6() == v6 {
+			out = append(out, nft.Target{To: netip.AddrPortFrom(a, port), Weight: b.Weight})
 		}
 	}
 	return out

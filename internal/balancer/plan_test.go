@@ -22,24 +22,32 @@ func aService(name, address string, ports ...api.ServicePort) *api.Service {
 }
 
 func aBackend(name string, state api.BackendState, weight int) api.ServiceBackend {
-	return api.ServiceBackend{Instance: name, Name: name, Address: addr("10.0.0.2"), State: state, Weight: weight}
+	return api.ServiceBackend{Instance: name, Name: name, Address: addr("10.0.0.2"), Address6: addr("fd00::10.0.0.2"), State: state, Weight: weight}
+}
+
+// aNetwork is one with IPv6.
+type aNetwork struct{ Network }
+
+func (aNetwork) Address6(_, _ string, a netip.Addr) netip.Addr {
+	return addr("fd00::" + a.String())
 }
 
 func TestKernelGetsWhatIsUp(t *testing.T) {
 	s := aService("db", "10.0.0.250", api.ServicePort{Port: 5432, Publish: 15432}, api.ServicePort{Port: 53, Protocol: "udp", Name: "dns"})
 	p := makePlan([]*api.Service{s}, map[string][]api.ServiceBackend{s.ID: {
-		aBackend("a", api.BackendUp, 2), aBackend("b", api.BackendDown, 1), aBackend("c", api.BackendDraining, 1), aBackend("d", api.BackendStarting, 1)}})
+		aBackend("a", api.BackendUp, 2), aBackend("b", api.BackendDown, 1), aBackend("c", api.BackendDraining, 1), aBackend("d", api.BackendStarting, 1)}},
+		map[string]netip.Addr{s.ID: addr("fd00::10.0.0.250")})
 	if len(p.doors) != 0 || len(p.fronts) != 1 {
 		t.Fatalf("%d doors, %d fronts", len(p.doors), len(p.fronts))
 	}
 	var at []string
 	for _, b := range p.fronts[0].Balanced {
 		at = append(at, b.At.String())
-		if len(b.Targets) != 1 || b.Targets[0].Weight != 2 {
+		if len(b.Targets) != 1 || b.Targets[0].Weight != 2 || b.Targets[0].To.Addr().Is6() != b.At.Addr().Is6() {
 			t.Errorf("%s: %v", b.At, b.Targets)
 		}
 	}
-	if d := cmp.Diff([]string{"10.0.0.250:5432", "0.0.0.0:15432", "10.0.0.250:53"}, at); d != "" {
+	if d := cmp.Diff([]string{"10.0.0.250:5432", "0.0.0.0:15432", "[fd00::a00:fa]:5432", "[::]:15432", "10.0.0.250:53", "[fd00::a00:fa]:53"}, at); d != "" {
 		t.Error(d)
 	}
 	if n := p.fronts[0].Names; n[0].Name != "tcp" || n[1].Name != "dns" || n[1].Protocol != "udp" {
@@ -53,8 +61,9 @@ func TestServicesShareAPublishedPort(t *testing.T) {
 	shop.Spec.Routes = []api.ServiceRoute{{Host: "shop.example", Path: "/api", Service: "api", Strip: true}, {Host: "shop.example"}}
 	blog := aService("blog", "10.0.0.252", api.ServicePort{Port: 80, Protocol: "http", Publish: 80})
 	blog.Created = time.Unix(1, 0)
-	p := makePlan([]*api.Service{blog, shop, api1}, map[string][]api.ServiceBackend{api1.ID: {aBackend("a", api.BackendDraining, 1)}})
-	if len(p.doors) != 4 {
+	p := makePlan([]*api.Service{blog, shop, api1}, map[string][]api.ServiceBackend{api1.ID: {aBackend("a", api.BackendDraining, 1)}},
+		map[string]netip.Addr{shop.ID: addr("fd00::10.0.0.251")})
+	if len(p.doors) != 5 {
 		t.Fatalf("%d doors, want one for each address and one for the node's port", len(p.doors))
 	}
 	want := []proxy.Route{
@@ -75,7 +84,7 @@ func TestServicesShareAPublishedPort(t *testing.T) {
 }
 
 func TestCertificateIsChosenByName(t *testing.T) {
-	c := &Controller{Config: Config{Domain: "virga.internal"}} // without ACME
+	c := &Controller{Config: Config{Domain: "virga.internal", Network: aNetwork{}}} // without ACME
 	a := aService("a", "10.0.0.250")
 	b := aService("b", "10.0.0.251")
 	b.Spec.Routes = []api.ServiceRoute{{Host: "*.b.example"}}

@@ -18,7 +18,7 @@ func (c *Controller) redirect(p plan) {
 			continue
 		}
 		for i := range p.fronts {
-			if f := &p.fronts[i]; f.Addr == at.addr {
+			if f := &p.fronts[i]; f.Addr == at.addr || f.Addr6 == at.addr {
 				f.Balanced = append(f.Balanced, nft.Balanced{
 					Protocol: syscall.IPPROTO_TCP, At: netip.AddrPortFrom(at.addr, at.port),
 					Targets: []nft.Target{{To: netip.AddrPortFrom(at.addr, uint16(a.Port)), Weight: 1}},

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"syscall"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/dns"
@@ -20,8 +19,17 @@ type Front struct {
 	Service                string // id
 	Name, Project, Network string
 	Addr                   netip.Addr // IPv4, of the network
+	Addr6                  netip.Addr // what Address6 says of Addr
 	Names                  []dns.Port
 	Balanced               []nft.Balanced
+}
+
+// addrs are the addresses there are.
+func (w Front) addrs() []netip.Addr {
+	if !w.Addr6.IsValid() {
+		return []netip.Addr{w.Addr}
+	}
+	return []netip.Addr{w.Addr, w.Addr6}
 }
 
 // fronts are the services on the node's networks.
@@ -30,9 +38,9 @@ type fronts struct {
 
 	// setting keeps one change at a time; it is taken before Fabric.mu.
 	setting sync.Mutex
-	swept   bool                 // +checklocks:setting; what an earlier daemon left is gone
-	held    map[string]heldFront // +checklocks:setting; by service
-	sockets map[hostPort]int     // +checklocks:setting; of balanced ports of the node
+	swept   bool                      // +checklocks:setting; what an earlier daemon left is gone
+	held    map[string]heldFront      // +checklocks:setting; by service
+	sockets map[hostPort]*reservation // +checklocks:setting; of balanced ports of the node
 }
 
 // heldFront is a service that has its address.
@@ -41,9 +49,16 @@ type heldFront struct {
 	front   Front
 }
 
-type hostPort struct {
-	protocol uint8
-	port     uint16
+// Address6 is the IPv6 address that goes with an IPv4 one of a network; invalid
+// where the network has no IPv6, or is not there yet.
+func (f *Fabric) Address6(project, network string, a netip.Addr) netip.Addr {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	seg := f.segments[segmentKey(project, network)]
+	if seg == nil || !a.Is4() {
+		return netip.Addr{}
+	}
+	return seg.addr6(a)
 }
 
 // SetFronts makes the services of the node those given. It is declarative and
@@ -75,7 +90,10 @@ func (f *Fabric) SetFronts(want []Front) (map[string]error, error) {
 	for id, h := range s.held {
 		n, stays := next[id]
 		if !stays || n.segment != h.segment || n.front.Addr != h.front.Addr {
-			err = errors.Join(err, f.vacateFront(h))
+			f.free(h.segment, h.front.Addr)
+			err = errors.Join(err, f.vacateFront(h.segment, h.front.addrs()...))
+		} else if a := h.front.Addr6; a.IsValid() && n.front.Addr6 != a {
+			err = errors.Join(err, f.vacateFront(h.segment, a))
 		}
 		if !stays {
 			f.dns.Remove(id)
@@ -88,7 +106,7 @@ func (f *Fabric) SetFronts(want []Front) (map[string]error, error) {
 	return problems, err
 }
 
-// placeFront gives a service its address on the bridge of its network.
+// placeFront gives a service its addresses on the bridge of its network.
 func (f *Fabric) placeFront(w Front) (*segment, error) {
 	f.mu.Lock()
 	seg := f.segments[segmentKey(w.Project, w.Network)]
@@ -103,7 +121,11 @@ func (f *Fabric) placeFront(w Front) (*segment, error) {
 		}
 	}
 	// Asked for each time: whoever made the bridge anew has forgotten it.
-	return seg, f.conn.Do(link.AddAddress(seg.index, netip.PrefixFrom(w.Addr, 32)))
+	var reqs []link.Request
+	for _, a := range w.addrs() {
+		reqs = append(reqs, link.AddServiceAddress(seg.index, a))
+	}
+	return seg, f.conn.Do(reqs...)
 }
 
 // admitFronts lets the instances of internal networks reach the services that
@@ -117,7 +139,7 @@ func (f *Fabric) admitFronts(next map[string]heldFront) error {
 		var have []netip.Addr
 		for _, n := range next {
 			if n.segment == s && s.spec.Internal {
-				have = append(have, n.front.Addr)
+				have = append(have, n.front.addrs()...)
 			}
 		}
 		slices.SortFunc(have, netip.Addr.Compare)
@@ -131,16 +153,19 @@ func (f *Fabric) admitFronts(next map[string]heldFront) error {
 	return f.table.Set(f.rules())
 }
 
-// vacateFront takes a service's address back.
-func (f *Fabric) vacateFront(h heldFront) error {
-	f.free(h.segment, h.front.Addr)
+// vacateFront takes addresses of a service from the bridge.
+func (f *Fabric) vacateFront(s *segment, addrs ...netip.Addr) error {
 	f.mu.Lock()
-	there := slices.Contains(f.all(), h.segment)
+	there := slices.Contains(f.all(), s)
 	f.mu.Unlock()
 	if !there {
-		return nil // it went with the bridge
+		return nil // they went with the bridge
 	}
-	return f.conn.Do(link.DeleteAddress(h.segment.index, netip.PrefixFrom(h.front.Addr, 32)))
+	var reqs []link.Request
+	for _, a := range addrs {
+		reqs = append(reqs, link.DeleteAddress(s.index, netip.PrefixFrom(a, a.BitLen())))
+	}
+	return f.conn.Do(reqs...)
 }
 
 // all are the segments.
@@ -173,7 +198,7 @@ func (f *Fabric) sweep(next map[string]heldFront) error {
 		for _, p := range have {
 			wanted := false
 			for _, n := range next {
-				wanted = wanted || n.segment == s && n.front.Addr == p.Addr()
+				wanted = wanted || n.segment == s && slices.Contains(n.front.addrs(), p.Addr())
 			}
 			if !isFront(p) || wanted {
 				continue
@@ -188,74 +213,11 @@ func (f *Fabric) sweep(next map[string]heldFront) error {
 }
 
 // isFront tells a service's address on a bridge from the gateway's.
-func isFront(p netip.Prefix) bool { return p.Addr().Is4() && p.Bits() == 32 }
-
-// balanced are the ports and addresses that the kernel is to know. The node's
-// ports among them are held, so that nobody else takes them.
-//
-// +checklocks:f.fronts.setting
-func (f *Fabric) balanced(next map[string]heldFront, problems map[string]error) (ports []nft.Balanced, addrs []netip.Addr) {
-	used := map[hostPort]bool{}
-	for id, h := range next {
-		addrs = append(addrs, h.front.Addr)
-		for _, b := range h.front.Balanced {
-			if b.At.Addr().IsUnspecified() {
-				p := hostPort{b.Protocol, b.At.Port()}
-				if err := f.holdFront(p); err != nil {
-					problems[id] = err
-					continue
-				}
-				used[p] = true
-			}
-			ports = append(ports, b)
-		}
-	}
-	for p, fd := range f.fronts.sockets {
-		if !used[p] {
-			syscall.Close(fd)
-			delete(f.fronts.sockets, p)
-		}
-	}
-	return ports, addrs
-}
-
-// holdFront binds a port of the node that the kernel balances.
-//
-// +checklocks:f.fronts.setting
-func (f *Fabric) holdFront(p hostPort) error {
-	if _, ok := f.fronts.sockets[p]; ok {
-		return nil
-	}
-	fd, _, err := bind(socketType(p.protocol), netip.IPv4Unspecified(), p.port)
-	if err != nil {
-		return f.portTaken(p, err)
-	}
-	f.fronts.sockets[p] = fd
-	return nil
-}
-
-// portTaken says who has a port of the node.
-func (f *Fabric) portTaken(p hostPort, err error) error {
-	rule := nft.Published{Protocol: p.protocol, Host: netip.IPv4Unspecified(), HostPort: p.port}
-	return f.bindError(portOf(rule), rule, "spec.ports", err)
-}
+func isFront(p netip.Prefix) bool { return p.IsSingleIP() && !p.Addr().IsLinkLocalUnicast() }
 
 // Connections counts the open TCP connections that services lead to the given
 // addresses and ports.
 func (f *Fabric) Connections(to []netip.AddrPort) (int, error) { return nft.Connections(to) }
-
-// TryPort finds out whether a port of the node is free for a service.
-func (f *Fabric) TryPort(protocol string, port uint16) error {
-	p := hostPort{syscall.IPPROTO_TCP, port}
-	if protocol == "udp" {
-		p.protocol = syscall.IPPROTO_UDP
-	}
-	fd, _, err := bind(socketType(p.protocol), netip.IPv4Unspecified(), port)
-	if err != nil {
-		return f.portTaken(p, err)
-	}
-	return syscall.Close(fd)
-}
 
 // frontHost is what the name server is to know of a service: it is found on its
 // own network and, as it is reached from there too, on the others that have a
@@ -267,7 +229,7 @@ func (f *Fabric) frontHost(h heldFront) dns.Host {
 	defer f.mu.Unlock()
 	for _, s := range f.segments {
 		if s == h.segment || !s.spec.Internal && !h.segment.spec.Internal {
-			out.On = append(out.On, dns.Interface{Network: s.key, Addrs: []netip.Addr{w.Addr}, Names: []string{w.Name}})
+			out.On = append(out.On, dns.Interface{Network: s.key, Addrs: w.addrs(), Names: []string{w.Name}})
 		}
 	}
 	return out
@@ -277,8 +239,8 @@ func (f *Fabric) frontHost(h heldFront) dns.Host {
 func (f *Fabric) closeFronts() error {
 	f.fronts.setting.Lock()
 	defer f.fronts.setting.Unlock()
-	for p, fd := range f.fronts.sockets {
-		syscall.Close(fd)
+	for p, r := range f.fronts.sockets {
+		r.release()
 		delete(f.fronts.sockets, p)
 	}
 	return f.fronts.balance.Close()
@@ -290,5 +252,5 @@ func newFronts(c Config) (*fronts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("services: %w", err)
 	}
-	return &fronts{balance: b, held: map[string]heldFront{}, sockets: map[hostPort]int{}}, nil
+	return &fronts{balance: b, held: map[string]heldFront{}, sockets: map[hostPort]*reservation{}}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -18,6 +19,8 @@ type Services interface {
 	// Apply makes everything as the store says before it returns.
 	Apply()
 	Status(s *api.Service) api.ServiceStatus
+	// Address6 is the service's IPv6 address; invalid where there is none.
+	Address6(s *api.Service) netip.Addr
 	// TryPort says whether a port of the node is free, or who has it.
 	TryPort(protocol string, port uint16) error
 	// Root is the certificate of the node's own authority, in PEM.
@@ -68,6 +71,7 @@ func (s *Server) shown(v *api.Service) api.Service {
 		hidden.Key = ""
 		c.Spec.TLS = &hidden
 	}
+	c.Address6 = s.Services.Address6(v)
 	c.Status = s.Services.Status(v)
 	return c
 }

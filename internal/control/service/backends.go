@@ -49,7 +49,8 @@ func Backends(s *api.Service, instances []*api.Instance, k Known) []api.ServiceB
 }
 
 func backend(s *api.Service, in *api.Instance, k Known) api.ServiceBackend {
-	b := api.ServiceBackend{Instance: in.ID, Name: in.Name, Weight: Weight(in), Address: addressOn(in, s.Spec.Network)}
+	b := api.ServiceBackend{Instance: in.ID, Name: in.Name, Weight: Weight(in)}
+	b.Address, b.Address6 = addressesOn(in, s.Spec.Network)
 	b.State, b.Reason = state(s, in, b, k)
 	return b
 }
@@ -102,13 +103,13 @@ func Weight(in *api.Instance) int {
 	return min(n, 1000)
 }
 
-func addressOn(in *api.Instance, network string) netip.Addr {
+func addressesOn(in *api.Instance, network string) (v4, v6 netip.Addr) {
 	for _, a := range in.Status.Addresses {
 		if a.Network == network {
-			return a.Address
+			return a.Address, a.Address6
 		}
 	}
-	return netip.Addr{}
+	return v4, v6
 }
 
 // groupOf is the group that an instance belongs to, "" for none.

@@ -1,6 +1,8 @@
 package link
 
 import (
+	"encoding/binary"
+	"math"
 	"net/netip"
 
 	"github.com/vishvananda/netlink/nl"
@@ -20,6 +22,21 @@ func AddAddress(index int, a netip.Prefix) Request {
 		r.AddData(nl.NewRtAttr(unix.IFA_FLAGS, nl.Uint32Attr(unix.IFA_F_NODAD)))
 	}
 	return Request{op: "add address " + a.String(), msg: r, done: []unix.Errno{unix.EEXIST}}
+}
+
+// AddServiceAddress gives the link of an index a further address, which answers
+// but is never chosen as the source of what the node sends by itself.
+func AddServiceAddress(index int, a netip.Addr) Request {
+	r := AddAddress(index, netip.PrefixFrom(a, a.BitLen()))
+	if a.Is6() {
+		// IPv4 takes the source from the route. IPv6 takes the most similar
+		// address, unless it is deprecated (RFC 6724, rule 3): no preferred
+		// lifetime, for ever valid.
+		lifetimes := make([]byte, 16) // struct ifa_cacheinfo
+		binary.NativeEndian.PutUint32(lifetimes[4:], math.MaxUint32)
+		r.msg.AddData(nl.NewRtAttr(unix.IFA_CACHEINFO, lifetimes))
+	}
+	return r
 }
 
 // DeleteAddress takes an address from the link of an index.

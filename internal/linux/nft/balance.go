@@ -18,8 +18,8 @@ import (
 // clients' addresses are preserved.
 type Balanced struct {
 	Protocol uint8 // IPPROTO_TCP or IPPROTO_UDP
-	// At is the address and port balanced, IPv4; an unspecified address is
-	// every address of the node.
+	// At is the address and port balanced; an unspecified address is every
+	// address of the node of its family, which is that of the targets too.
 	At netip.AddrPort
 	// Sticky keeps a client's address at one target.
 	Sticky  bool
@@ -117,13 +117,17 @@ func (b *Balance) set(before, ports []Balanced, addresses []netip.Addr) error {
 	// Just what changed is computed: of a large node it is little.
 	gone, fresh := differing(before, ports)
 	had, has := b.sets.items(gone, nil), b.sets.items(fresh, addresses)
-	had[b.sets.guarded] = b.want[b.sets.guarded]
+	for _, set := range b.sets.guarded {
+		had[set] = b.want[set]
+	}
 	changed, err := b.change(had, has)
 	if err == nil && changed {
 		err = b.flush()
 	}
-	b.want[b.sets.guarded] = has[b.sets.guarded]
-	for _, set := range []*nftables.Set{b.sets.spread, b.sets.sticky} {
+	for _, set := range b.sets.guarded {
+		b.want[set] = has[set]
+	}
+	for _, set := range b.sets.maps() {
 		for k := range had[set] {
 			delete(b.want[set], k)
 		}
@@ -305,14 +309,17 @@ func (b *Balance) intact() bool {
 
 // items are the elements of every set.
 func (s balanceSets) items(ports []Balanced, addresses []netip.Addr) map[*nftables.Set]items {
-	out := map[*nftables.Set]items{s.guarded: {}, s.spread: {}, s.sticky: {}}
+	out := map[*nftables.Set]items{}
+	for _, set := range s.all() {
+		out[set] = items{}
+	}
 	for _, a := range addresses {
-		out[s.guarded][string(a.AsSlice())] = ""
+		out[s.guarded[version(a)]][string(a.AsSlice())] = ""
 	}
 	for _, p := range ports {
-		set := s.spread
+		set := s.spread[version(p.At.Addr())]
 		if p.Sticky {
-			set = s.sticky
+			set = s.sticky[version(p.At.Addr())]
 		}
 		targets := slices.Clone(p.Targets)
 		slices.SortFunc(targets, func(a, b Target) int { return a.To.Compare(b.To) })

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,10 +19,27 @@ import (
 // world is a node whose backends are addresses of its loopback.
 type world struct {
 	*Balance
-	vip netip.AddrPort
+	base     string // of its addresses
+	vip, any netip.AddrPort
 }
 
-func newWorld(t *testing.T) *world {
+// at is an address of the world with a port: "0.2:80" is a backend's.
+func (w *world) at(rest string) string {
+	host, port, _ := strings.Cut(rest, ":")
+	return net.JoinHostPort(w.base+host, port)
+}
+
+// worlds runs a test in both families.
+func worlds(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Run("IPv4", func(t *testing.T) {
+		test(t, &world{Balance: newWorld(t), base: "10.77.", vip: netip.MustParseAddrPort("10.77.0.100:80"), any: netip.MustParseAddrPort("0.0.0.0:8080")})
+	})
+	t.Run("IPv6", func(t *testing.T) {
+		test(t, &world{Balance: newWorld(t), base: "fd77::10.77.", vip: netip.MustParseAddrPort("[fd77::10.77.0.100]:80"), any: netip.MustParseAddrPort("[::]:8080")})
+	})
+}
+
+func newWorld(t *testing.T) *Balance {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
@@ -37,7 +55,7 @@ func newWorld(t *testing.T) *world {
 	}
 	reqs := []netlink.Request{netlink.Up(lo.Index)}
 	for _, a := range []string{"10.77.0.1", "10.77.0.2", "10.77.0.3", "10.77.0.100", "10.77.1.1", "10.77.1.2", "10.77.1.3", "10.77.1.4"} {
-		reqs = append(reqs, netlink.AddAddress(lo.Index, netip.MustParsePrefix(a+"/32")))
+		reqs = append(reqs, netlink.AddAddress(lo.Index, netip.MustParsePrefix(a+"/32")), netlink.AddAddress(lo.Index, netip.MustParsePrefix("fd77::"+a+"/128")))
 	}
 	if err := c.Do(reqs...); err != nil {
 		t.Fatal(err)
@@ -52,7 +70,7 @@ func newWorld(t *testing.T) *world {
 		}
 		b.Close()
 	})
-	return &world{b, netip.MustParseAddrPort("10.77.0.100:80")}
+	return b
 }
 
 // serve answers connections to an address with it and the client's.
@@ -69,7 +87,7 @@ func serve(t *testing.T, addr string) netip.AddrPort {
 			if err != nil {
 				return
 			}
-			fmt.Fprintf(c, "%s %s\n", addr, c.RemoteAddr().(*net.TCPAddr).IP)
+			fmt.Fprintf(c, "%s %s\n", l.Addr(), c.RemoteAddr().(*net.TCPAddr).IP)
 			go func() { io.Copy(c, c); c.Close() }()
 		}
 	}()
@@ -78,6 +96,7 @@ func serve(t *testing.T, addr string) netip.AddrPort {
 
 // ask connects from an address, and returns what the backend says.
 func ask(t *testing.T, from string, to netip.AddrPort) (backend, client string, c net.Conn) {
+	t.Helper()
 	t.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 30 * time.Second}
 	c, err := d.Dial("tcp", to.String())
@@ -95,23 +114,24 @@ func (w *world) set(t *testing.T, sticky bool, targets ...Target) {
 	t.Helper()
 	ports := []Balanced{
 		{Protocol: unix.IPPROTO_TCP, At: w.vip, Sticky: sticky, Targets: targets},
-		{Protocol: unix.IPPROTO_TCP, At: netip.MustParseAddrPort("0.0.0.0:8080"), Sticky: sticky, Targets: targets},
+		{Protocol: unix.IPPROTO_TCP, At: w.any, Sticky: sticky, Targets: targets},
 	}
 	if err := w.Set(ports, []netip.Addr{w.vip.Addr()}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func TestConnectionsAreSpreadByWeight(t *testing.T) {
-	w := newWorld(t)
-	a, b := serve(t, "10.77.0.2:8000"), serve(t, "10.77.0.3:8000")
+func TestConnectionsAreSpreadByWeight(t *testing.T) { worlds(t, connectionsAreSpreadByWeight) }
+
+func connectionsAreSpreadByWeight(t *testing.T, w *world) {
+	a, b := serve(t, w.at("0.2:8000")), serve(t, w.at("0.3:8000"))
 	w.set(t, false, Target{a, 3}, Target{b, 1})
-	for _, at := range []netip.AddrPort{w.vip, netip.MustParseAddrPort("10.77.0.1:8080")} {
+	for _, at := range []netip.AddrPort{w.vip, netip.MustParseAddrPort(w.at("0.1:8080"))} {
 		seen := map[string]int{}
 		for range 200 {
-			backend, client, c := ask(t, "10.77.1.1", at)
+			backend, client, c := ask(t, w.base+"1.1", at)
 			seen[backend]++
-			if client != "10.77.1.1" {
+			if client != netip.MustParseAddr(w.base+"1.1").String() {
 				t.Fatalf("the backend sees %s, not the client", client)
 			}
 			c.Close()
@@ -123,12 +143,13 @@ func TestConnectionsAreSpreadByWeight(t *testing.T) {
 	}
 }
 
-func TestASourceStaysAtItsBackend(t *testing.T) {
-	w := newWorld(t)
-	a, b := serve(t, "10.77.0.2:8001"), serve(t, "10.77.0.3:8001")
+func TestASourceStaysAtItsBackend(t *testing.T) { worlds(t, aSourceStaysAtItsBackend) }
+
+func aSourceStaysAtItsBackend(t *testing.T, w *world) {
+	a, b := serve(t, w.at("0.2:8001")), serve(t, w.at("0.3:8001"))
 	w.set(t, true, Target{a, 1}, Target{b, 1})
 	for i := 1; i <= 4; i++ {
-		from := fmt.Sprintf("10.77.1.%d", i)
+		from := fmt.Sprint(w.base, "1.", i)
 		first, _, c := ask(t, from, w.vip)
 		c.Close()
 		for range 20 {
@@ -142,10 +163,13 @@ func TestASourceStaysAtItsBackend(t *testing.T) {
 }
 
 func TestConnectionsOutliveTheirBackendsShare(t *testing.T) {
-	w := newWorld(t)
-	a, b := serve(t, "10.77.0.2:8002"), serve(t, "10.77.0.3:8002")
+	worlds(t, connectionsOutliveTheirBackendsShare)
+}
+
+func connectionsOutliveTheirBackendsShare(t *testing.T, w *world) {
+	a, b := serve(t, w.at("0.2:8002")), serve(t, w.at("0.3:8002"))
 	w.set(t, false, Target{a, 1})
-	_, _, open := ask(t, "10.77.1.1", w.vip)
+	_, _, open := ask(t, w.base+"1.1", w.vip)
 	if n, err := Connections([]netip.AddrPort{a}); n != 1 || err != nil {
 		t.Errorf("%d connections to the backend, %v; want the one that is open", n, err)
 	}
@@ -158,7 +182,7 @@ func TestConnectionsOutliveTheirBackendsShare(t *testing.T) {
 	if n, err := Connections([]netip.AddrPort{a}); n != 1 || err != nil {
 		t.Errorf("%d connections without its share, %v; want the one that is open", n, err)
 	}
-	if backend, _, _ := ask(t, "10.77.1.1", w.vip); backend != b.String() {
+	if backend, _, _ := ask(t, w.base+"1.1", w.vip); backend != b.String() {
 		t.Errorf("a new connection went to %s", backend)
 	}
 	if err := w.write(); err != nil {
@@ -186,9 +210,10 @@ func TestConnectionsOutliveTheirBackendsShare(t *testing.T) {
 	}
 }
 
-func TestAFlushedBalanceIsPutBack(t *testing.T) {
-	w := newWorld(t)
-	a := serve(t, "10.77.0.2:8003")
+func TestAFlushedBalanceIsPutBack(t *testing.T) { worlds(t, aFlushedBalanceIsPutBack) }
+
+func aFlushedBalanceIsPutBack(t *testing.T, w *world) {
+	a := serve(t, w.at("0.2:8003"))
 	w.set(t, false, Target{a, 1})
 	for range 2 {
 		if repaired, err := w.Repair(); repaired || err != nil {
@@ -204,7 +229,7 @@ func TestAFlushedBalanceIsPutBack(t *testing.T) {
 	if repaired, err := w.Repair(); !repaired || err != nil {
 		t.Fatalf("repaired %v, %v", repaired, err)
 	}
-	ask(t, "10.77.1.1", w.vip)
+	ask(t, w.base+"1.1", w.vip)
 	// A Set over a table that is not there writes it whole.
 	w.mu.Lock()
 	err = w.clear()
@@ -212,13 +237,16 @@ func TestAFlushedBalanceIsPutBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := serve(t, "10.77.0.3:8003")
+	b := serve(t, w.at("0.3:8003"))
 	w.set(t, false, Target{b, 1})
-	ask(t, "10.77.1.1", w.vip)
+	ask(t, w.base+"1.1", w.vip)
 }
 
 func TestDatagramsFollowWhenTheirBackendGoes(t *testing.T) {
-	w := newWorld(t)
+	worlds(t, datagramsFollowWhenTheirBackendGoes)
+}
+
+func datagramsFollowWhenTheirBackendGoes(t *testing.T, w *world) {
 	backend := func(addr string) netip.AddrPort {
 		c, err := net.ListenPacket("udp", addr)
 		if err != nil {
@@ -232,20 +260,20 @@ func TestDatagramsFollowWhenTheirBackendGoes(t *testing.T) {
 				if err != nil {
 					return
 				}
-				c.WriteTo([]byte(addr), from)
+				c.WriteTo([]byte(c.LocalAddr().String()), from)
 			}
 		}()
 		return netip.MustParseAddrPort(addr)
 	}
-	a, b := backend("10.77.0.2:5300"), backend("10.77.0.3:5300")
+	a, b := backend(w.at("0.2:5300")), backend(w.at("0.3:5300"))
 	set := func(to netip.AddrPort) {
-		ports := []Balanced{{Protocol: unix.IPPROTO_UDP, At: netip.MustParseAddrPort("10.77.0.100:53"), Targets: []Target{{to, 1}}}}
+		ports := []Balanced{{Protocol: unix.IPPROTO_UDP, At: netip.MustParseAddrPort(w.at("0.100:53")), Targets: []Target{{to, 1}}}}
 		if err := w.Set(ports, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	set(a)
-	c, err := net.Dial("udp", "10.77.0.100:53")
+	c, err := net.Dial("udp", w.at("0.100:53"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,9 +50,11 @@ func chains(t *nftables.Table, s sets) []chain {
 		base(t, "node", filter, nftables.ChainHookInput, 0, [][]expr.Any{
 			rule(state(established), accept()),
 			// A service of an internal network is for that network.
-			rule(frontOf(s.fronts), accept()),
+			rule(frontOf(false, s.fronts[0]), accept()),
+			rule(frontOf(true, s.fronts[1]), accept()),
 			rule(fromBridge(s.internal), doorOf(s.doors), accept()),
-			rule(notFrom("lo\x00"), to(s.inward), drop()),
+			rule(notFrom("lo\x00"), to(false, s.inward[0]), drop()),
+			rule(notFrom("lo\x00"), to(true, s.inward[1]), drop()),
 			rule(fromBridge(s.internal), portTo(unix.IPPROTO_UDP, 53), accept()),
 			rule(fromBridge(s.internal), portTo(unix.IPPROTO_TCP, 53), accept()),
 			rule(fromBridge(s.internal), protocol(unix.IPPROTO_ICMP), accept()),

@@ -9,7 +9,7 @@ type Network struct {
 	Internal bool           // no way out or in; only the node's DNS
 	Isolated bool           // no way between its own instances
 	// Fronts are addresses of the node that serve an internal network and
-	// nobody else, IPv4.
+	// nobody else.
 	Fronts []netip.Addr
 	// Metadata is where 169.254.169.254 leads the network's instances, an
 	// address of the node; invalid is nowhere.

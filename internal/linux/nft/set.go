@@ -11,13 +11,13 @@ import (
 
 // sets are the sets and maps of a table; what rules look things up in.
 type sets struct {
-	bridges  *nftables.Set // names of all bridges
-	internal *nftables.Set // names of bridges of internal networks
-	inside   *nftables.Set // pairs of bridge names that may talk: each with itself
-	fronts   *nftables.Set // of internal networks: bridge name and address of the node
-	inward   *nftables.Set // the addresses alone
-	metadata *nftables.Set // bridge name → address, port of the metadata service
-	doors    *nftables.Set // the same as one key: what internal networks may ask
+	bridges  *nftables.Set    // names of all bridges
+	internal *nftables.Set    // names of bridges of internal networks
+	inside   *nftables.Set    // pairs of bridge names that may talk: each with itself
+	fronts   [2]*nftables.Set // of internal networks: bridge name and address of the node
+	inward   [2]*nftables.Set // the addresses alone
+	metadata *nftables.Set    // bridge name → address, port of the metadata service
+	doors    *nftables.Set    // the same as one key: what internal networks may ask
 	subnets  [2]*nftables.Set
 	ports    [2]*nftables.Set // protocol, port → address, port
 	exact    [2]*nftables.Set // address, protocol, port → address, port
@@ -31,8 +31,6 @@ func newSets(t *nftables.Table) sets {
 		bridges:  name("bridges", nftables.TypeIFName),
 		internal: name("internal", nftables.TypeIFName),
 		inside:   name("inside", nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeIFName)),
-		fronts:   name("fronts", nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeIPAddr)),
-		inward:   name("inward", nftables.TypeIPAddr),
 		metadata: name("metadata", nftables.TypeIFName),
 		doors:    name("doors", nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeIPAddr, nftables.TypeInetService)),
 	}
@@ -44,6 +42,8 @@ func newSets(t *nftables.Table) sets {
 		}
 		s.subnets[i] = name("subnets"+suffix, addr)
 		s.subnets[i].Interval = true
+		s.fronts[i] = name("fronts"+suffix, nftables.MustConcatSetType(nftables.TypeIFName, addr))
+		s.inward[i] = name("inward"+suffix, addr)
 		to := nftables.MustConcatSetType(addr, nftables.TypeInetService)
 		s.ports[i] = name("ports"+suffix, nftables.MustConcatSetType(nftables.TypeInetProto, nftables.TypeInetService))
 		s.exact[i] = name("exact"+suffix, nftables.MustConcatSetType(addr, nftables.TypeInetProto, nftables.TypeInetService))
@@ -56,8 +56,8 @@ func newSets(t *nftables.Table) sets {
 
 // all lists the sets in a fixed order.
 func (s sets) all() []*nftables.Set {
-	return []*nftables.Set{s.bridges, s.internal, s.inside, s.fronts, s.inward, s.metadata, s.doors,
-		s.subnets[0], s.subnets[1], s.ports[0], s.ports[1], s.exact[0], s.exact[1]}
+	return []*nftables.Set{s.bridges, s.internal, s.inside, s.metadata, s.doors,
+		s.fronts[0], s.fronts[1], s.inward[0], s.inward[1], s.subnets[0], s.subnets[1], s.ports[0], s.ports[1], s.exact[0], s.exact[1]}
 }
 
 // elements computes the contents of every set.
@@ -74,8 +74,8 @@ func (s sets) elements(networks []Network, published iter.Seq[Published]) map[*n
 			add(s.inside, nftables.SetElement{Key: append(ifname(n.Bridge), name...)})
 		}
 		for _, a := range n.Fronts {
-			add(s.fronts, nftables.SetElement{Key: append(ifname(n.Bridge), a.AsSlice()...)})
-			add(s.inward, nftables.SetElement{Key: a.AsSlice()})
+			add(s.fronts[version(a)], nftables.SetElement{Key: append(ifname(n.Bridge), a.AsSlice()...)})
+			add(s.inward[version(a)], nftables.SetElement{Key: a.AsSlice()})
 		}
 		if m := n.Metadata; m.IsValid() {
 			at := append(m.Addr().AsSlice(), word(binaryutil.BigEndian.PutUint16(m.Port()))...)

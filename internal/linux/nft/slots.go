@@ -11,8 +11,8 @@ const Slots = 128
 
 // Target is one backend of a balanced port.
 type Target struct {
-	To     netip.AddrPort // IPv4
-	Weight int            // from 1
+	To     netip.AddrPort
+	Weight int // from 1
 }
 
 // assign gives every slot a target, by index: as many to each as its weight
