@@ -51,12 +51,13 @@ var mayImport = map[string][]string{
 
 	"internal/compose":         {"api"},
 	"internal/compose/deploy":  {"api", "internal/compose"},
-	"internal/compose/command": {"api", "internal/compose/...", "internal/endpoint", "internal/remote"},
+	"internal/compose/command": {"api", "internal/command", "internal/compose/...", "internal/endpoint", "internal/remote"},
 
 	"internal/endpoint": {"api"},
 	"internal/remote":   {"api"},
 
-	"internal/cli/...": {"api", "internal/cli/...", "internal/endpoint"},
+	"internal/command": {},
+	"internal/cli/...": {"api", "internal/cli/...", "internal/command", "internal/endpoint"},
 	"internal/config":  {"api"},
 	"internal/hello":   {},
 	"internal/version": {},

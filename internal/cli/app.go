@@ -5,11 +5,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/signal"
-	"syscall"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 	"github.com/virga-cloud/virga/internal/endpoint"
 	"golang.org/x/term"
 )
@@ -33,20 +31,14 @@ type App struct {
 // Main runs the command with the process's arguments and returns its exit
 // status.
 func Main(daemon fs.FS, version string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
 	a := &App{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.LookupEnv, Daemon: daemon, Version: version}
-	return a.Run(ctx, os.Args[1:])
+	return a.Run(newInterruptible(), os.Args[1:])
 }
 
 // Run runs one command and returns its exit status.
 func (a *App) Run(ctx context.Context, args []string) int {
 	root := a.root(find(args))
-	root.SetArgs(args)
-	root.SetIn(a.In)
-	root.SetOut(a.Out)
-	root.SetErr(a.Err)
-	cmd, err := root.ExecuteContextC(ctx)
+	cmd, err := root.Execute(ctx, args)
 	if a.client != nil {
 		_ = a.client.Close()
 	}
@@ -84,8 +76,8 @@ func first(s ...string) string {
 }
 
 // root is the command tree with some of its commands. Building it does no I/O.
-func (a *App) root(groups []group) *cobra.Command {
-	root := &cobra.Command{
+func (a *App) root(groups []group) *command.Command {
+	root := &command.Command{
 		Use:   "virga",
 		Short: "A whole cloud in one binary",
 		Long: "virga runs OCI images as containers and virtual machines on this machine.\n\n" +
@@ -94,25 +86,19 @@ func (a *App) root(groups []group) *cobra.Command {
 			"  virga run --rm virga/hello              # run something\n" +
 			"  virga run -d --name web -p 8080:80 nginx\n" +
 			"  virga ps",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          noCommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:    noCommand,
+		Run:     func(cmd *command.Command, _ []string) error { return cmd.Help() },
+		BadFlag: usage,
+		Out:     a.Out,
 	}
-	root.CompletionOptions.DisableDefaultCmd = true
-	root.SuggestionsMinimumDistance = 2
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
 	a.endpoint.Register(root.PersistentFlags())
 	for _, g := range groups {
-		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		root.AddGroup(command.Group{ID: g.id, Title: g.title})
 		for _, e := range g.commands {
 			cmd := e.make(a)
-			cmd.GroupID = g.id
-			root.AddCommand(cmd)
+			cmd.Group = g.id
+			root.Add(cmd)
 		}
-	}
-	if len(groups) > 1 {
-		root.SetHelpCommandGroupID("more")
 	}
 	return root
 }

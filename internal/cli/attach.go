@@ -3,8 +3,8 @@ package cli
 import (
 	"context"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 type attach struct {
@@ -15,16 +15,16 @@ type attach struct {
 	start      bool // start it once attached
 }
 
-func attachCommand(a *App) *cobra.Command {
+func attachCommand(a *App) *command.Command {
 	var c attach
-	cmd := &cobra.Command{
-		Use:               "attach [flags] INSTANCE",
-		Short:             "Connect to a running instance's input and output",
-		Long:              "Connect to the input and output of an instance's first process.\n\nThe detach keys (ctrl-p ctrl-q) leave it running.",
-		Example:           "  virga attach web\n  virga attach --no-stdin --logs web",
-		Args:              arguments(1, 1),
-		ValidArgsFunction: a.completeInstances(running, 1),
-		RunE:              func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), a, args[0]) },
+	cmd := &command.Command{
+		Use:      "attach [flags] INSTANCE",
+		Short:    "Connect to a running instance's input and output",
+		Long:     "Connect to the input and output of an instance's first process.\n\nThe detach keys (ctrl-p ctrl-q) leave it running.",
+		Example:  "  virga attach web\n  virga attach --no-stdin --logs web",
+		Args:     arguments(1, 1),
+		Complete: a.completeInstances(running, 1),
+		Run:      func(cmd *command.Command, args []string) error { return c.run(cmd.Context(), a, args[0]) },
 	}
 	f := cmd.Flags()
 	f.BoolVar(&c.noStdin, "no-stdin", false, "do not connect standard input")

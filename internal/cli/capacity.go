@@ -6,21 +6,21 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func capacityCommand(a *App) *cobra.Command {
+func capacityCommand(a *App) *command.Command {
 	var asJSON bool
 	var format string
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "capacity [flags]",
 		Short: "Show what each node has, has given out and has left",
 		Long: "Show the arithmetic of each node: what the machine has, less what is kept for the system, is allocatable. Dedicated\n" +
 			"types take whole cores of it and everybody memory; the vCPUs of the others share the rest at the over-commit shown.",
 		Example: "  virga capacity\n  virga capacity --format '{{.Node}} {{.Free.Memory}}'",
 		Args:    arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			nodes, err := a.api().Capacity(cmd.Context())
 			if err != nil {
 				return err

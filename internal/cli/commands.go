@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/internal/command"
 	"github.com/virga-cloud/virga/internal/endpoint"
 )
 
@@ -18,7 +18,7 @@ type group struct {
 // them and their flags would take longer than most commands do.
 type entry struct {
 	name string
-	make func(*App) *cobra.Command
+	make func(*App) *command.Command
 }
 
 // groups are all commands. A new command is one file and one line here.

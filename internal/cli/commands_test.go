@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 var update = flag.Bool("update", false, "rewrite the transcripts in testdata")
@@ -39,7 +39,7 @@ func golden(t *testing.T, name, got string) {
 }
 
 // every calls f for each command of the tree.
-func every(cmd *cobra.Command, f func(*cobra.Command)) {
+func every(cmd *command.Command, f func(*command.Command)) {
 	f(cmd)
 	for _, c := range cmd.Commands() {
 		every(c, f)
@@ -50,12 +50,11 @@ func TestHelp(t *testing.T) {
 	var all bytes.Buffer
 	a := &App{Out: &all, Err: &all, Env: func(string) (string, bool) { return "", false }}
 	root := a.root(groups)
-	root.SetOut(&all)
-	every(root, func(c *cobra.Command) {
+	every(root, func(c *command.Command) {
 		if c.Example == "" && c.Name() != "help" {
-			t.Errorf("%s has no example", c.CommandPath())
+			t.Errorf("%s has no example", c.Path())
 		}
-		all.WriteString("$ " + c.CommandPath() + " --help\n")
+		all.WriteString("$ " + c.Path() + " --help\n")
 		_ = c.Help()
 		all.WriteString("\n")
 	})

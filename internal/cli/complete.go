@@ -5,13 +5,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 // completion offers words for the argument that is being typed. It asks the
 // daemon, and offers nothing when that does not answer.
-type completion = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
+type completion = func(*command.Command, []string, string) ([]string, command.Completion)
 
 func anyPhase(api.Phase) bool  { return true }
 func running(p api.Phase) bool { return !p.Ended() }
@@ -21,13 +21,13 @@ func paused(p api.Phase) bool  { return p == api.PhasePaused }
 // completeInstances offers the names of instances in some phases for the first
 // most arguments; most < 0 is all.
 func (a *App) completeInstances(in func(api.Phase) bool, most int) completion {
-	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *command.Command, args []string, _ string) ([]string, command.Completion) {
 		if most >= 0 && len(args) >= most {
-			return nil, cobra.ShellCompDirectiveDefault
+			return nil, command.Files
 		}
 		list, err := a.api().Instances(cmd.Context(), api.InstanceFilter{})
 		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
+			return nil, command.WordsOnly
 		}
 		var names []string
 		for _, i := range list {
@@ -35,23 +35,23 @@ func (a *App) completeInstances(in func(api.Phase) bool, most int) completion {
 				names = append(names, i.Name+"\t"+string(i.Status.Phase)+" "+i.Spec.Image)
 			}
 		}
-		return names, cobra.ShellCompDirectiveNoFileComp
+		return names, command.WordsOnly
 	}
 }
 
 // completeImages offers the names of images for the first argument.
-func (a *App) completeImages(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+func (a *App) completeImages(cmd *command.Command, args []string, _ string) ([]string, command.Completion) {
 	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveDefault
+		return nil, command.Files
 	}
 	return a.completeAllImages(cmd, args, "")
 }
 
 // completeAllImages offers the names of images for every argument.
-func (a *App) completeAllImages(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+func (a *App) completeAllImages(cmd *command.Command, args []string, _ string) ([]string, command.Completion) {
 	list, err := a.api().Images(cmd.Context())
 	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
+		return nil, command.WordsOnly
 	}
 	var names []string
 	for _, i := range list {
@@ -61,16 +61,16 @@ func (a *App) completeAllImages(cmd *cobra.Command, args []string, _ string) ([]
 			}
 		}
 	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return names, command.WordsOnly
 }
 
 // completeNames offers the names of all objects of a kind that are not given
 // yet. A line is a name, or a name, a tab and what it is.
 func completeNames[T any](client func() *api.Client, list func(*api.Client, context.Context) ([]T, error), line func(T) string) completion {
-	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *command.Command, args []string, _ string) ([]string, command.Completion) {
 		all, err := list(client(), cmd.Context())
 		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
+			return nil, command.WordsOnly
 		}
 		var lines []string
 		for _, v := range all {
@@ -78,7 +78,7 @@ func completeNames[T any](client func() *api.Client, list func(*api.Client, cont
 				lines = append(lines, line(v))
 			}
 		}
-		return lines, cobra.ShellCompDirectiveNoFileComp
+		return lines, command.WordsOnly
 	}
 }
 

@@ -1,26 +1,20 @@
 package cli
 
 import (
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func completionCommand(a *App) *cobra.Command {
-	return &cobra.Command{
-		Use:       "completion bash|zsh|fish",
-		Short:     "Print a script that completes commands and names in a shell",
-		Example:   "  source <(virga completion bash)\n  virga completion zsh > \"${fpath[1]}/_virga\"\n  virga completion fish > ~/.config/fish/completions/virga.fish",
-		Args:      arguments(1, 1),
-		ValidArgs: []string{"bash", "zsh", "fish"},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			root := cmd.Root()
-			switch args[0] {
-			case "bash":
-				return root.GenBashCompletionV2(a.Out, true)
-			case "zsh":
-				return root.GenZshCompletion(a.Out)
-			case "fish":
-				return root.GenFishCompletion(a.Out, true)
+func completionCommand(a *App) *command.Command {
+	return &command.Command{
+		Use:     "completion bash|zsh|fish",
+		Short:   "Print a script that completes commands and names in a shell",
+		Example: "  source <(virga completion bash)\n  virga completion zsh > \"${fpath[1]}/_virga\"\n  virga completion fish > ~/.config/fish/completions/virga.fish",
+		Args:    arguments(1, 1),
+		Words:   []string{"bash", "zsh", "fish"},
+		Run: func(cmd *command.Command, args []string) error {
+			if ok, err := command.Script(a.Out, args[0], "virga"); ok || err != nil {
+				return err
 			}
 			return api.Invalid("shell", "there is no completion for %q", args[0]).WithHint("use bash, zsh or fish")
 		},

@@ -5,45 +5,45 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func composeCommand(a *App) *cobra.Command {
+func composeCommand(a *App) *command.Command {
 	return a.composed("compose", "Run what a Compose file describes: up, down, stop, ps, logs, config, watch",
 		"  virga compose up -d\n  virga compose ps\n  virga compose logs -f web", nil)
 }
 
-func composeUpCommand(a *App) *cobra.Command {
+func composeUpCommand(a *App) *command.Command {
 	return a.composed("up", "Make and start what a Compose file describes",
 		"  virga up -d --wait\n  virga up -f prod.yaml", []string{"up"})
 }
 
-func composeDownCommand(a *App) *cobra.Command {
+func composeDownCommand(a *App) *command.Command {
 	return a.composed("down", "Stop and remove all that a Compose file describes",
 		"  virga down -v", []string{"down"})
 }
 
-func composeWatchCommand(a *App) *cobra.Command {
+func composeWatchCommand(a *App) *command.Command {
 	return a.composed("watch", "Bring changes of files to the instances of a Compose file",
 		"  virga watch\n  virga watch --no-up web", []string{"watch"})
 }
 
 // composed is a command of the daemon's program, which reads Compose files:
 // the libraries for that would cost every start of this one.
-func (a *App) composed(use, short, example string, first []string) *cobra.Command {
-	return &cobra.Command{
-		Use:                use + " [flags]",
-		Short:              short,
-		Example:            example,
-		DisableFlagParsing: true, // the flags are that program's
-		RunE: func(cmd *cobra.Command, args []string) error {
+func (a *App) composed(use, short, example string, first []string) *command.Command {
+	return &command.Command{
+		Use:     use + " [flags]",
+		Short:   short,
+		Example: example,
+		Raw:     true, // the flags are that program's
+		Run: func(cmd *command.Command, args []string) error {
 			return a.compose(cmd, append(first, args...))
 		},
 	}
 }
 
 // compose puts the program that reads Compose files in this process's place.
-func (a *App) compose(cmd *cobra.Command, args []string) error {
+func (a *App) compose(cmd *command.Command, args []string) error {
 	file, err := a.carried(cmd.Context())
 	if err != nil {
 		return err

@@ -7,20 +7,20 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 // costPeriod are the flags that say what time a report is about.
 type costPeriod struct{ from, to, last string }
 
-func (p *costPeriod) register(cmd *cobra.Command) {
+func (p *costPeriod) register(cmd *command.Command) {
 	f := cmd.Flags()
 	f.StringVar(&p.from, "from", "", "beginning: a day (2026-11-01), a `time` (RFC 3339) or a duration before now")
 	f.StringVar(&p.to, "to", "", "end, not included: a day, a `time` or a duration before now (default now)")
 	f.StringVar(&p.last, "last", "", "the `duration` until now, such as 24h, 7d or 1mo (default 24h)")
-	cmd.MarkFlagsMutuallyExclusive("from", "last")
-	cmd.MarkFlagsMutuallyExclusive("to", "last")
+	cmd.Exclusive("from", "last")
+	cmd.Exclusive("to", "last")
 }
 
 func (p *costPeriod) query(now time.Time) (api.CostQuery, error) {
@@ -80,11 +80,11 @@ func parseSpan(s string) (time.Duration, error) {
 	return d, nil
 }
 
-func costCommand(a *App) *cobra.Command {
+func costCommand(a *App) *command.Command {
 	var p costPeriod
 	var by string
 	var asJSON bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "cost [flags]",
 		Short: "Show what instances cost, and where the machine's price went",
 		Long: "Show what instances cost at list prices: each second that they run, at least a minute for each start, and surplus CPU\n" +
@@ -93,7 +93,7 @@ func costCommand(a *App) *cobra.Command {
 		Example: "  virga cost\n  virga cost --by instance --last 7d\n  virga cost --by label:team --from 2026-11-01 --to 2026-12-01\n" +
 			"  virga cost export --format focus --from 2026-11-01 > november.csv",
 		Args: arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			q, err := p.query(time.Now())
 			if err != nil {
 				return err
@@ -112,21 +112,21 @@ func costCommand(a *App) *cobra.Command {
 	p.register(cmd)
 	cmd.Flags().StringVar(&by, "by", "project", "sum up by `what`: project, instance, group, type or label:KEY")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.AddCommand(costExportCommand(a))
+	cmd.Add(costExportCommand(a))
 	return cmd
 }
 
-func costExportCommand(a *App) *cobra.Command {
+func costExportCommand(a *App) *command.Command {
 	var p costPeriod
 	var format string
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "export [flags]",
 		Short: "Write the charges of a period, a row a day for each",
 		Long: "Write the charges of a period, a row a day for each: focus is CSV in the columns of FOCUS 1.2, which cost tools read;\n" +
 			"csv and json have virga's own. What was idle and what is kept for the system are rows of their own, billed to nobody.",
 		Example: "  virga cost export --last 30d > focus.csv\n  virga cost export --format json --from 2026-11-01 --to 2026-12-01",
 		Args:    arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			q, err := p.query(time.Now())
 			if err != nil {
 				return err

@@ -8,19 +8,19 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func cpCommand(a *App) *cobra.Command {
-	return &cobra.Command{
+func cpCommand(a *App) *command.Command {
+	return &command.Command{
 		Use:   "cp INSTANCE:PATH PATH|- | PATH|- INSTANCE:PATH",
 		Short: "Copy files between an instance and this machine",
 		Long: "Copy a file or directory out of or into an instance, which need not run. - is a tar on standard\n" +
 			"output or input. A source directory ending in /. is copied without itself.",
 		Example: "  virga cp web:/etc/nginx ./nginx\n  virga cp index.html web:/usr/share/nginx/html/\n  tar c . | virga cp - web:/srv",
 		Args:    arguments(2, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Run: func(cmd *command.Command, args []string) error {
 			from, fromPath, out := cutInstance(args[0])
 			to, toPath, in := cutInstance(args[1])
 			switch {

@@ -8,21 +8,21 @@ import (
 	"os"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func createCommand(a *App) *cobra.Command {
+func createCommand(a *App) *command.Command {
 	var s specFlags
-	cmd := &cobra.Command{
-		Use:               "create [flags] IMAGE [COMMAND [ARG...]]",
-		Short:             "Make an instance without starting it",
-		Example:           "  virga create --name db -v data:/var/lib/data -e MODE=prod debian:12 sleep infinity\n  virga start db",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeImages,
+	cmd := &command.Command{
+		Use:      "create [flags] IMAGE [COMMAND [ARG...]]",
+		Short:    "Make an instance without starting it",
+		Example:  "  virga create --name db -v data:/var/lib/data -e MODE=prod debian:12 sleep infinity\n  virga start db",
+		Args:     arguments(1, -1),
+		Complete: a.completeImages,
 	}
 	s.register(cmd.Flags())
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.Run = func(cmd *command.Command, args []string) error {
 		r, err := s.request(a, cmd.Flags(), args)
 		if err != nil {
 			return err
@@ -53,7 +53,8 @@ func (s *specFlags) create(ctx context.Context, a *App, r api.CreateRequest, sta
 }
 
 // make has create make the instance and return its id, which goes into the file
-// that was asked for. What only the image tells is filled into the spec first.
+// that was asked for; once more after a pull when the image is missing. What
+// only the image tells is filled into the spec first.
 func (s *specFlags) make(ctx context.Context, a *App, spec *api.InstanceSpec, create func() (string, error)) error {
 	if s.cidFile != "" {
 		if _, err := os.Stat(s.cidFile); !errors.Is(err, fs.ErrNotExist) {
@@ -61,11 +62,19 @@ func (s *specFlags) make(ctx context.Context, a *App, spec *api.InstanceSpec, cr
 				WithHint("remove it if the instance it names is gone")
 		}
 	}
-	var id string
-	err := s.withImage(ctx, a, spec.Image, func() (err error) {
+	if s.pull == "always" {
+		if err := s.fetch(ctx, a, spec.Image); err != nil {
+			return err
+		}
+	}
+	id, err := s.expose(ctx, a, spec, create)
+	if s.pull == "missing" && missingImage(err) {
+		fmt.Fprintf(a.Err, "image %s is not here yet; pulling it\n", spec.Image)
+		if err := s.fetch(ctx, a, spec.Image); err != nil {
+			return err
+		}
 		id, err = s.expose(ctx, a, spec, create)
-		return err
-	})
+	}
 	if err != nil || s.cidFile == "" {
 		return err
 	}
@@ -73,25 +82,6 @@ func (s *specFlags) make(ctx context.Context, a *App, spec *api.InstanceSpec, cr
 		return fileError("cidfile", s.cidFile, err)
 	}
 	return nil
-}
-
-// withImage does what needs an image, and pulls it as --pull says: once more
-// after that when it was missing.
-func (s *specFlags) withImage(ctx context.Context, a *App, image string, do func() error) error {
-	if s.pull == "always" {
-		if err := s.fetch(ctx, a, image); err != nil {
-			return err
-		}
-	}
-	err := do()
-	if s.pull != "missing" || !missingImage(err) {
-		return err
-	}
-	fmt.Fprintf(a.Err, "image %s is not here yet; pulling it\n", image)
-	if err := s.fetch(ctx, a, image); err != nil {
-		return err
-	}
-	return do()
 }
 
 // expose publishes what the image exposes, where that was asked for, and calls

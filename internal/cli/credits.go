@@ -5,22 +5,22 @@ import (
 	"io"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func creditsCommand(a *App) *cobra.Command {
+func creditsCommand(a *App) *command.Command {
 	var series string
 	var asJSON bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "credits [flags] INSTANCE",
 		Short: "Show the CPU credits of a burst instance",
 		Long: "Show the CPU credits of a burst instance: what it has, earns and spends, and how long that lasts.\n" +
 			"A credit is one vCPU for one minute.",
-		Example:           "  virga credits web\n  virga credits --series 5m web",
-		Args:              arguments(1, 1),
-		ValidArgsFunction: a.completeInstances(anyPhase, 1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Example:  "  virga credits web\n  virga credits --series 5m web",
+		Args:     arguments(1, 1),
+		Complete: a.completeInstances(anyPhase, 1),
+		Run: func(cmd *command.Command, args []string) error {
 			c, err := a.api().Credits(cmd.Context(), args[0], series)
 			if err != nil {
 				return err

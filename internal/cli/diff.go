@@ -3,21 +3,21 @@ package cli
 import (
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func diffCommand(a *App) *cobra.Command {
+func diffCommand(a *App) *command.Command {
 	var l listFlags
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "diff [flags] INSTANCE",
 		Short: "List what an instance has changed of its image's files",
 		Long: "List what an instance has changed of its image's files: A was added, C changed, D deleted.\n" +
 			"What lies in volumes is not the image's.",
-		Example:           "  virga diff web\n  virga diff --json web",
-		Args:              arguments(1, 1),
-		ValidArgsFunction: a.completeInstances(anyPhase, 1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Example:  "  virga diff web\n  virga diff --json web",
+		Args:     arguments(1, 1),
+		Complete: a.completeInstances(anyPhase, 1),
+		Run: func(cmd *command.Command, args []string) error {
 			list, err := a.api().Changes(cmd.Context(), args[0])
 			if err != nil {
 				return err

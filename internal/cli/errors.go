@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 // Exit statuses of run and exec beside the workload's own, as Docker's.
@@ -43,15 +43,15 @@ func exit(status int) error {
 }
 
 // usage is the error of a command called in a wrong way.
-func usage(cmd *cobra.Command, err error) error {
+func usage(cmd *command.Command, err error) error {
 	if _, ok := errors.AsType[*api.Error](err); ok {
 		return err
 	}
-	return api.Errorf(api.CodeInvalid, "%s", err).WithHint("see `%s --help`", cmd.CommandPath())
+	return api.Errorf(api.CodeInvalid, "%s", err).WithHint("see `%s --help`", cmd.Path())
 }
 
 // report prints err and returns the exit status that stands for it.
-func (a *App) report(cmd *cobra.Command, err error) int {
+func (a *App) report(cmd *command.Command, err error) int {
 	if err == nil {
 		return 0
 	}
@@ -110,20 +110,20 @@ func (a *App) warn(format string, args ...any) {
 }
 
 // noCommand refuses the words that no command has.
-func noCommand(cmd *cobra.Command, args []string) error {
+func noCommand(cmd *command.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	e := api.Errorf(api.CodeInvalid, "%s has no command %q", cmd.CommandPath(), args[0])
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return e.WithHint("did you mean `%s %s`?", cmd.CommandPath(), near[0])
+	e := api.Errorf(api.CodeInvalid, "%s has no command %q", cmd.Path(), args[0])
+	if near := cmd.Suggestions(args[0]); len(near) > 0 {
+		return e.WithHint("did you mean `%s %s`?", cmd.Path(), near[0])
 	}
-	return e.WithHint("see `%s --help`", cmd.CommandPath())
+	return e.WithHint("see `%s --help`", cmd.Path())
 }
 
 // arguments checks the number of arguments; most < 0 is any.
-func arguments(least, most int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
+func arguments(least, most int) func(*command.Command, []string) error {
+	return func(cmd *command.Command, args []string) error {
 		if len(args) >= least && (most < 0 || len(args) <= most) {
 			return nil
 		}
@@ -134,7 +134,7 @@ func arguments(least, most int) cobra.PositionalArgs {
 		case most > least:
 			want = fmt.Sprintf("%d to %d", least, most)
 		}
-		return api.Errorf(api.CodeInvalid, "%s takes %s %s, not %d", cmd.CommandPath(), want, plural("argument", max(most, least)), len(args)).
+		return api.Errorf(api.CodeInvalid, "%s takes %s %s, not %d", cmd.Path(), want, plural("argument", max(most, least)), len(args)).
 			WithHint("usage: %s", cmd.UseLine())
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"text/template"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 type events struct {
@@ -24,16 +24,16 @@ type events struct {
 	format       string
 }
 
-func eventsCommand(a *App) *cobra.Command {
+func eventsCommand(a *App) *command.Command {
 	var e events
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "events [flags]",
 		Short: "Show what has happened",
 		Long: "Show what has happened, oldest first, and with --follow go on showing what happens.\n\n" +
 			"Filters: type=KIND, event=ACTION, instance=NAME|ID, image=NAME, label-like attributes by their key.",
 		Example: "  virga events --since 1h\n  virga events -f --filter event=die --filter instance=web",
 		Args:    arguments(0, 0),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return e.run(cmd.Context(), a, time.Now()) },
+		Run:     func(cmd *command.Command, _ []string) error { return e.run(cmd.Context(), a, time.Now()) },
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&e.follow, "follow", "f", false, "go on until interrupted")

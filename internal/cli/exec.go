@@ -3,8 +3,8 @@ package cli
 import (
 	"context"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 	"golang.org/x/term"
 )
 
@@ -15,15 +15,15 @@ type exec struct {
 	detachKeys string
 }
 
-func execCommand(a *App) *cobra.Command {
+func execCommand(a *App) *command.Command {
 	var e exec
-	cmd := &cobra.Command{
-		Use:               "exec [flags] INSTANCE COMMAND [ARG...]",
-		Short:             "Run a further process in a running instance",
-		Example:           "  virga exec -it web bash\n  virga exec -u www-data -e LANG=C web env\n  virga exec -d web touch /tmp/flag",
-		Args:              arguments(2, -1),
-		ValidArgsFunction: a.completeInstances(running, 1),
-		RunE:              func(cmd *cobra.Command, args []string) error { return e.run(cmd.Context(), a, args) },
+	cmd := &command.Command{
+		Use:      "exec [flags] INSTANCE COMMAND [ARG...]",
+		Short:    "Run a further process in a running instance",
+		Example:  "  virga exec -it web bash\n  virga exec -u www-data -e LANG=C web env\n  virga exec -d web touch /tmp/flag",
+		Args:     arguments(2, -1),
+		Complete: a.completeInstances(running, 1),
+		Run:      func(cmd *command.Command, args []string) error { return e.run(cmd.Context(), a, args) },
 	}
 	f := cmd.Flags()
 	f.SetInterspersed(false) // what follows the instance belongs to the process

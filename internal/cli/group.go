@@ -5,23 +5,23 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func groupCommand(a *App) *cobra.Command {
-	cmd := &cobra.Command{
+func groupCommand(a *App) *command.Command {
+	cmd := &command.Command{
 		Use:   "group",
 		Short: "Make groups of equal instances, and scale, update and remove them",
 		Example: "  virga group create web --replicas 3 --image nginx:1.27\n  virga group scale web --min 2 --max 10 --cpu 70\n" +
 			"  virga group update web --image nginx:1.28\n  virga group history web",
 		Args: noCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Run:  func(cmd *command.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(groupCreateCommand(a), groupListCommand(a),
+	cmd.Add(groupCreateCommand(a), groupListCommand(a),
 		inspectOf(a, "group", "  virga group inspect web\n  virga group inspect --format '{{.Status.Ready}} of {{.Spec.Desired}}' web", a.completeGroups(),
-			func(cmd *cobra.Command, n string) (api.Group, error) { return a.api().Group(cmd.Context(), n) }),
+			func(cmd *command.Command, n string) (api.Group, error) { return a.api().Group(cmd.Context(), n) }),
 		groupUpdateCommand(a), groupScaleCommand(a), groupRolloutCommand(a), groupProtectCommand(a), groupRemoveCommand(a, "rm [flags] GROUP...", "Remove groups with their instances", "  virga group rm web\n  virga group rm -v db"), groupHistoryCommand(a), groupForecastCommand(a))
 	return cmd
 }
@@ -108,9 +108,9 @@ type groupCreate struct {
 	stateful, wait     bool
 }
 
-func groupCreateCommand(a *App) *cobra.Command {
+func groupCreateCommand(a *App) *command.Command {
 	var g groupCreate
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "create [flags] --image IMAGE NAME [-- COMMAND [ARG...]]",
 		Short: "Make a group",
 		Long: "Make a group: so many instances from one template, which are replaced when they end or become unhealthy.\n\n" +
@@ -128,7 +128,7 @@ func groupCreateCommand(a *App) *cobra.Command {
 	f.IntVar(&g.max, "max", 0, "most instances a scale may ask for; 0 is no limit")
 	f.BoolVar(&g.stateful, "stateful", false, "give instances stable names, NAME-0 and up, and start them in order")
 	f.BoolVar(&g.wait, "wait", false, "wait until all instances are ready")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return g.run(cmd.Context(), a, f, args) }
+	cmd.Run = func(cmd *command.Command, args []string) error { return g.run(cmd.Context(), a, f, args) }
 	return cmd
 }
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 // inputs are what a decision was made from, in one line.
@@ -21,18 +21,18 @@ func inputs(h api.GroupHistory) string {
 	return strings.Join(parts, " ")
 }
 
-func groupForecastCommand(a *App) *cobra.Command {
+func groupForecastCommand(a *App) *command.Command {
 	var l listFlags
 	var history bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "forecast [flags] GROUP",
 		Short: "Show what load is expected of a group that predicts",
 		Long: "Show what load is expected in the next 48 hours of a group that predicts (virga group scale --predict).\n\n" +
 			"A load is in instances that are busy to their target. There is a forecast after a day of measurements.",
-		Example:           "  virga group forecast web\n  virga group forecast --history --json web",
-		Args:              arguments(1, 1),
-		ValidArgsFunction: a.completeGroups(),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Example:  "  virga group forecast web\n  virga group forecast --history --json web",
+		Args:     arguments(1, 1),
+		Complete: a.completeGroups(),
+		Run: func(cmd *command.Command, args []string) error {
 			f, err := a.api().GroupForecast(cmd.Context(), args[0])
 			if err != nil {
 				return err

@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 // groupRow is a group as it is listed.
@@ -66,15 +66,15 @@ func (g groupRow) State() string {
 // RunningFor is how long ago it was made.
 func (g groupRow) RunningFor() string { return ago(g.now, g.Created) }
 
-func groupListCommand(a *App) *cobra.Command {
+func groupListCommand(a *App) *command.Command {
 	var l listFlags
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "ls [flags]",
 		Aliases: []string{"list"},
 		Short:   "List groups",
 		Example: "  virga group ls\n  virga group ls --format '{{.Name}} {{.Ready}}'",
 		Args:    arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			return a.listGroups(cmd.Context(), l, groupColumns, func(g api.Group) bool { return g.Spec.Job == nil })
 		},
 	}
@@ -82,15 +82,15 @@ func groupListCommand(a *App) *cobra.Command {
 	return cmd
 }
 
-func groupHistoryCommand(a *App) *cobra.Command {
+func groupHistoryCommand(a *App) *command.Command {
 	var l listFlags
-	cmd := &cobra.Command{
-		Use:               "history [flags] GROUP",
-		Short:             "Show what was decided for a group, and why",
-		Example:           "  virga group history web",
-		Args:              arguments(1, 1),
-		ValidArgsFunction: a.completeGroups(),
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := &command.Command{
+		Use:      "history [flags] GROUP",
+		Short:    "Show what was decided for a group, and why",
+		Example:  "  virga group history web",
+		Args:     arguments(1, 1),
+		Complete: a.completeGroups(),
+		Run: func(cmd *command.Command, args []string) error {
 			g, err := a.api().Group(cmd.Context(), args[0])
 			if err != nil {
 				return err

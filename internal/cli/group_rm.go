@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func groupRemoveCommand(a *App, use, short, example string) *cobra.Command {
+func groupRemoveCommand(a *App, use, short, example string) *command.Command {
 	var volumes bool
 	return removal{
 		use: use, short: short, example: example, complete: a.completeGroups(),
@@ -20,15 +20,15 @@ func groupRemoveCommand(a *App, use, short, example string) *cobra.Command {
 	}.command(a)
 }
 
-func groupProtectCommand(a *App) *cobra.Command {
+func groupProtectCommand(a *App) *command.Command {
 	var off bool
-	cmd := &cobra.Command{
-		Use:               "protect [flags] INSTANCE...",
-		Short:             "Keep instances when their group scales in",
-		Example:           "  virga group protect web-4x7q2a\n  virga group protect --off web-4x7q2a",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeInstances(running, -1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := &command.Command{
+		Use:      "protect [flags] INSTANCE...",
+		Short:    "Keep instances when their group scales in",
+		Example:  "  virga group protect web-4x7q2a\n  virga group protect --off web-4x7q2a",
+		Args:     arguments(1, -1),
+		Complete: a.completeInstances(running, -1),
+		Run: func(cmd *command.Command, args []string) error {
 			return each(args, func(id string) error {
 				keep := !off
 				if err := a.api().Update(cmd.Context(), id, api.UpdateRequest{Protected: &keep}); err != nil {

@@ -4,34 +4,34 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func groupRolloutCommand(a *App) *cobra.Command {
-	cmd := &cobra.Command{
+func groupRolloutCommand(a *App) *command.Command {
+	cmd := &command.Command{
 		Use:     "rollout",
 		Short:   "Follow, hold and take back the roll of a group",
 		Example: "  virga group rollout status web\n  virga group rollout undo web",
 		Args:    noCommand,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Run:     func(cmd *command.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(rolloutStatusCommand(a),
+	cmd.Add(rolloutStatusCommand(a),
 		rolloutVerb(a, "pause", "Make groups heal only, neither roll nor scale", (*api.Client).PauseGroup),
 		rolloutVerb(a, "resume", "Let paused groups roll and scale again", (*api.Client).ResumeGroup),
 		rolloutUndoCommand(a))
 	return cmd
 }
 
-func rolloutStatusCommand(a *App) *cobra.Command {
+func rolloutStatusCommand(a *App) *command.Command {
 	var now bool
-	cmd := &cobra.Command{
-		Use:               "status [flags] GROUP",
-		Short:             "Wait until a group is steady, and say so",
-		Example:           "  virga group rollout status web\n  virga group rollout status --now web",
-		Args:              arguments(1, 1),
-		ValidArgsFunction: a.completeGroups(),
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := &command.Command{
+		Use:      "status [flags] GROUP",
+		Short:    "Wait until a group is steady, and say so",
+		Example:  "  virga group rollout status web\n  virga group rollout status --now web",
+		Args:     arguments(1, 1),
+		Complete: a.completeGroups(),
+		Run: func(cmd *command.Command, args []string) error {
 			if !now {
 				return a.waitSteady(cmd.Context(), args[0], false)
 			}
@@ -83,14 +83,14 @@ func groupSummary(g api.Group) string {
 }
 
 // rolloutVerb is a command that does one thing to each group named.
-func rolloutVerb(a *App, verb, short string, do func(*api.Client, context.Context, string) error) *cobra.Command {
-	return &cobra.Command{
-		Use:               verb + " GROUP...",
-		Short:             short,
-		Example:           "  virga group rollout " + verb + " web",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeGroups(),
-		RunE: func(cmd *cobra.Command, args []string) error {
+func rolloutVerb(a *App, verb, short string, do func(*api.Client, context.Context, string) error) *command.Command {
+	return &command.Command{
+		Use:      verb + " GROUP...",
+		Short:    short,
+		Example:  "  virga group rollout " + verb + " web",
+		Args:     arguments(1, -1),
+		Complete: a.completeGroups(),
+		Run: func(cmd *command.Command, args []string) error {
 			return each(args, func(name string) error {
 				if err := do(a.api(), cmd.Context(), name); err != nil {
 					return err
@@ -102,16 +102,16 @@ func rolloutVerb(a *App, verb, short string, do func(*api.Client, context.Contex
 	}
 }
 
-func rolloutUndoCommand(a *App) *cobra.Command {
+func rolloutUndoCommand(a *App) *command.Command {
 	var to int
 	var wait bool
-	cmd := &cobra.Command{
-		Use:               "undo [flags] GROUP",
-		Short:             "Return to an earlier revision of a group",
-		Example:           "  virga group rollout undo web\n  virga group rollout undo --to 3 web",
-		Args:              arguments(1, 1),
-		ValidArgsFunction: a.completeGroups(),
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := &command.Command{
+		Use:      "undo [flags] GROUP",
+		Short:    "Return to an earlier revision of a group",
+		Example:  "  virga group rollout undo web\n  virga group rollout undo --to 3 web",
+		Args:     arguments(1, 1),
+		Complete: a.completeGroups(),
+		Run: func(cmd *command.Command, args []string) error {
 			g, err := a.api().UndoGroup(cmd.Context(), args[0], to)
 			if err != nil {
 				return err

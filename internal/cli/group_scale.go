@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 // scaleFlags are the flags that make a group's number follow its load.
@@ -52,23 +52,23 @@ func (s *scaleFlags) register(f *pflag.FlagSet) {
 	f.BoolVar(&s.manual, "manual", false, "no longer follow the load")
 }
 
-func groupScaleCommand(a *App) *cobra.Command {
+func groupScaleCommand(a *App) *command.Command {
 	var s scaleFlags
 	var wait bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "scale [flags] GROUP [NUMBER]",
 		Short: "Set how many instances a group has, or let the load decide",
 		Example: "  virga group scale web 5\n  virga group scale web --min 1 --max 10 --cpu 70\n" +
 			"  virga group scale work --max 20 --queue 100 --queue-url http://127.0.0.1:9000/length\n" +
 			"  virga group scale web --max 20 --step cpu:70=+1,90=+50% --step 'cpu:<30=-1'\n" +
 			"  virga group scale web --max 20 --cpu 70 --predict scale\n  virga group scale web --manual",
-		Args:              arguments(1, 2),
-		ValidArgsFunction: a.completeGroups(),
+		Args:     arguments(1, 2),
+		Complete: a.completeGroups(),
 	}
 	f := cmd.Flags()
 	s.register(f)
 	f.BoolVar(&wait, "wait", false, "wait until all instances are ready")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.Run = func(cmd *command.Command, args []string) error {
 		r, err := s.request(f)
 		if err != nil {
 			return err

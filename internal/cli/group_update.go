@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 type groupUpdate struct {
@@ -20,23 +20,23 @@ type groupUpdate struct {
 	wait   bool
 }
 
-func groupUpdateCommand(a *App) *cobra.Command {
+func groupUpdateCommand(a *App) *command.Command {
 	var g groupUpdate
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "update [flags] GROUP [-- COMMAND [ARG...]]",
 		Short: "Change a group's template and roll it out",
 		Long: "Change what the flags name in a group's template, and replace its instances by such of the new template.\n\n" +
 			"Variables are added to the template's; every other flag replaces what it names.",
-		Example:           "  virga group update web --image nginx:1.28\n  virga group update web -e MODE=prod --unset DEBUG --wait\n  virga group update web --max-surge 3",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeGroups(),
+		Example:  "  virga group update web --image nginx:1.28\n  virga group update web -e MODE=prod --unset DEBUG --wait\n  virga group update web --max-surge 3",
+		Args:     arguments(1, -1),
+		Complete: a.completeGroups(),
 	}
 	f := cmd.Flags()
 	g.instanceTemplate.register(f)
 	g.groupFlags.register(f)
 	listVar(f, &g.unsets, "unset", "", "take a `variable` away")
 	f.BoolVar(&g.wait, "wait", false, "wait until the roll has ended")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return g.run(cmd.Context(), a, f, args) }
+	cmd.Run = func(cmd *command.Command, args []string) error { return g.run(cmd.Context(), a, f, args) }
 	return cmd
 }
 

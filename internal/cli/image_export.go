@@ -4,20 +4,20 @@ import (
 	"io"
 	"os"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func imageExportCommand(a *App) *cobra.Command {
+func imageExportCommand(a *App) *command.Command {
 	var output, format string
-	cmd := &cobra.Command{
-		Use:               "export [flags] IMAGE",
-		Aliases:           []string{"save"},
-		Short:             "Write an image to an archive",
-		Example:           "  virga image export -o app.tar app:1\n  virga image export --archive docker app:1 | docker load",
-		Args:              arguments(1, 1),
-		ValidArgsFunction: a.completeImages,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+	cmd := &command.Command{
+		Use:      "export [flags] IMAGE",
+		Aliases:  []string{"save"},
+		Short:    "Write an image to an archive",
+		Example:  "  virga image export -o app.tar app:1\n  virga image export --archive docker app:1 | docker load",
+		Args:     arguments(1, 1),
+		Complete: a.completeImages,
+		Run: func(cmd *command.Command, args []string) (err error) {
 			if format != string(api.ExportOCI) && format != string(api.ExportDocker) {
 				return api.Invalid("archive", "--archive %q: want oci or docker", format)
 			}

@@ -4,20 +4,20 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func imageImportCommand(a *App) *cobra.Command {
+func imageImportCommand(a *App) *command.Command {
 	var quiet bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "import [flags] FILE|- [NAME]",
 		Short: "Read an image from an archive",
 		Long: "Read an image from a docker save archive, a tar of an OCI layout or a tar of a root file system,\n" +
 			"plain or compressed. A root file system needs a name; the others may bring their own.",
 		Example: "  virga image import app.tar\n  mmdebstrap --variant=minbase trixie | virga image import - debian:trixie",
 		Args:    arguments(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Run: func(cmd *command.Command, args []string) error {
 			name := ""
 			if len(args) == 2 {
 				name = args[1]
@@ -34,7 +34,7 @@ func imageImportCommand(a *App) *cobra.Command {
 	return cmd
 }
 
-func (a *App) importImage(cmd *cobra.Command, name string, in io.Reader, quiet bool) error {
+func (a *App) importImage(cmd *command.Command, name string, in io.Reader, quiet bool) error {
 	last, err := a.follow(a.api().Import(cmd.Context(), name, in), quiet)
 	if err != nil {
 		return err

@@ -5,19 +5,19 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func imageListCommand(a *App, use string) *cobra.Command {
+func imageListCommand(a *App, use string) *command.Command {
 	var l listFlags
-	cmd := &cobra.Command{
-		Use:               use,
-		Short:             "List images",
-		Example:           "  virga images\n  virga images --format '{{.Repository}}:{{.Tag}} {{.Size}}'\n  virga images -q debian",
-		Args:              arguments(0, 1),
-		ValidArgsFunction: a.completeImages,
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := &command.Command{
+		Use:      use,
+		Short:    "List images",
+		Example:  "  virga images\n  virga images --format '{{.Repository}}:{{.Tag}} {{.Size}}'\n  virga images -q debian",
+		Args:     arguments(0, 1),
+		Complete: a.completeImages,
+		Run: func(cmd *command.Command, args []string) error {
 			list, err := a.api().Images(cmd.Context())
 			if err != nil {
 				return err

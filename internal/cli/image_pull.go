@@ -4,20 +4,20 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func pullCommand(a *App) *cobra.Command {
+func pullCommand(a *App) *command.Command {
 	var r api.PullRequest
 	var quiet bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "pull [flags] IMAGE",
 		Short:   "Fetch an image from a registry",
 		Long:    "Fetch an image from a registry. Credentials are those of Docker's config.json.",
 		Example: "  virga pull debian:12\n  virga pull --platform linux/arm64 localhost:5000/app@sha256:…",
 		Args:    arguments(1, 1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Run: func(cmd *command.Command, args []string) error {
 			r.Reference = args[0]
 			if err := a.pull(cmd.Context(), r, quiet); err != nil {
 				return err

@@ -1,19 +1,19 @@
 package cli
 
 import (
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func pushCommand(a *App) *cobra.Command {
+func pushCommand(a *App) *command.Command {
 	var insecure, quiet bool
-	cmd := &cobra.Command{
-		Use:               "push [flags] IMAGE [REFERENCE]",
-		Short:             "Send an image to a registry",
-		Example:           "  virga push localhost:5000/app:1\n  virga push app:1 registry.example.com/team/app:1",
-		Args:              arguments(1, 2),
-		ValidArgsFunction: a.completeImages,
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := &command.Command{
+		Use:      "push [flags] IMAGE [REFERENCE]",
+		Short:    "Send an image to a registry",
+		Example:  "  virga push localhost:5000/app:1\n  virga push app:1 registry.example.com/team/app:1",
+		Args:     arguments(1, 2),
+		Complete: a.completeImages,
+		Run: func(cmd *command.Command, args []string) error {
 			r := api.PushRequest{Image: args[0], Insecure: insecure}
 			target := args[0]
 			if len(args) == 2 {

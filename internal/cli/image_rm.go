@@ -3,18 +3,18 @@ package cli
 import (
 	"fmt"
 
-	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func imageRemoveCommand(a *App, use string) *cobra.Command {
+func imageRemoveCommand(a *App, use string) *command.Command {
 	var force bool
-	cmd := &cobra.Command{
-		Use:               use,
-		Short:             "Remove images",
-		Example:           "  virga image rm debian:11\n  virga rmi -f $(virga images -q)",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeAllImages,
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := &command.Command{
+		Use:      use,
+		Short:    "Remove images",
+		Example:  "  virga image rm debian:11\n  virga rmi -f $(virga images -q)",
+		Args:     arguments(1, -1),
+		Complete: a.completeAllImages,
+		Run: func(cmd *command.Command, args []string) error {
 			return each(args, func(name string) error {
 				removed, err := a.api().RemoveImage(cmd.Context(), name, force)
 				for _, r := range removed {

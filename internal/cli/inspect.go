@@ -1,23 +1,23 @@
 package cli
 
 import (
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func inspectCommand(a *App) *cobra.Command {
+func inspectCommand(a *App) *command.Command {
 	var format, kind string
-	cmd := &cobra.Command{
-		Use:               "inspect [flags] NAME...",
-		Short:             "Show all about instances, images, volumes or networks",
-		Example:           "  virga inspect web\n  virga inspect --format '{{.Status.PID}} {{(index .Status.Addresses 0).Address}}' web\n  virga inspect --type volume data",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeInstances(anyPhase, -1),
+	cmd := &command.Command{
+		Use:      "inspect [flags] NAME...",
+		Short:    "Show all about instances, images, volumes or networks",
+		Example:  "  virga inspect web\n  virga inspect --format '{{.Status.PID}} {{(index .Status.Addresses 0).Address}}' web\n  virga inspect --type volume data",
+		Args:     arguments(1, -1),
+		Complete: a.completeInstances(anyPhase, -1),
 	}
 	f := cmd.Flags()
 	f.StringVarP(&format, "format", "f", "", "print each with a Go `template`")
 	f.StringVar(&kind, "type", "", "look only among: instance, image, volume, network")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.Run = func(cmd *command.Command, args []string) error {
 		ctx, c := cmd.Context(), a.api()
 		kinds := []struct {
 			name string
@@ -62,15 +62,15 @@ func inspectCommand(a *App) *cobra.Command {
 }
 
 // inspectOf is the inspect command of one kind of object.
-func inspectOf[T any](a *App, noun, example string, complete completion, find func(*cobra.Command, string) (T, error)) *cobra.Command {
+func inspectOf[T any](a *App, noun, example string, complete completion, find func(*command.Command, string) (T, error)) *command.Command {
 	var format string
-	cmd := &cobra.Command{
-		Use:               "inspect [flags] NAME...",
-		Short:             "Show all about " + noun + "s",
-		Example:           example,
-		Args:              arguments(1, -1),
-		ValidArgsFunction: complete,
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := &command.Command{
+		Use:      "inspect [flags] NAME...",
+		Short:    "Show all about " + noun + "s",
+		Example:  example,
+		Args:     arguments(1, -1),
+		Complete: complete,
+		Run: func(cmd *command.Command, args []string) error {
 			var found []any
 			err := each(args, func(name string) error {
 				o, err := find(cmd, name)

@@ -6,13 +6,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func jobCommand(a *App) *cobra.Command {
-	cmd := &cobra.Command{
+func jobCommand(a *App) *command.Command {
+	cmd := &command.Command{
 		Use:   "job",
 		Short: "Run work to completion, once or on a schedule",
 		Long: "Run work to completion: groups whose instances end on their own. Each instance finds the number of its piece\n" +
@@ -20,14 +20,14 @@ func jobCommand(a *App) *cobra.Command {
 		Example: "  virga job run resize --image imagick --completions 20 --parallelism 4 -- ./resize\n" +
 			"  virga job run backup --image pg --schedule '30 4 * * *' -- ./backup\n  virga job ls",
 		Args: noCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Run:  func(cmd *command.Command, _ []string) error { return cmd.Help() },
 	}
 	remove := groupRemoveCommand(a, "rm [flags] JOB...", "Remove jobs with their instances", "  virga job rm backup")
 	history := groupHistoryCommand(a)
 	history.Use, history.Short, history.Example = "history [flags] JOB", "Show the runs of a job", "  virga job history backup"
-	cmd.AddCommand(jobRunCommand(a), jobListCommand(a), jobWaitCommand(a), remove, history,
+	cmd.Add(jobRunCommand(a), jobListCommand(a), jobWaitCommand(a), remove, history,
 		inspectOf(a, "job", "  virga job inspect backup", a.completeGroups(),
-			func(cmd *cobra.Command, n string) (api.Group, error) { return a.api().Group(cmd.Context(), n) }))
+			func(cmd *command.Command, n string) (api.Group, error) { return a.api().Group(cmd.Context(), n) }))
 	return cmd
 }
 
@@ -38,9 +38,9 @@ type jobRun struct {
 	wait  bool
 }
 
-func jobRunCommand(a *App) *cobra.Command {
+func jobRunCommand(a *App) *command.Command {
 	var j jobRun
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "run [flags] --image IMAGE NAME [-- COMMAND [ARG...]]",
 		Short: "Make a job and start it, or plan it",
 		Example: "  virga job run migrate --image app --wait -- ./migrate\n" +
@@ -55,7 +55,7 @@ func jobRunCommand(a *App) *cobra.Command {
 	f.DurationVar(&j.limit, "deadline", 0, "longest `time` of a run (default none)")
 	f.StringVar(&j.job.Schedule, "schedule", "", "start a run at these moments (`CRON`, UTC)")
 	f.BoolVar(&j.wait, "wait", false, "wait for the end of the run; a run that fails is an error")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return j.run(cmd.Context(), a, f, args) }
+	cmd.Run = func(cmd *command.Command, args []string) error { return j.run(cmd.Context(), a, f, args) }
 	return cmd
 }
 
@@ -90,14 +90,14 @@ func (a *App) waitJob(ctx context.Context, name string) error {
 	return nil
 }
 
-func jobWaitCommand(a *App) *cobra.Command {
-	return &cobra.Command{
-		Use:               "wait JOB...",
-		Short:             "Wait for the end of jobs' newest runs; one that fails is an error",
-		Example:           "  virga job wait migrate",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeGroups(),
-		RunE: func(cmd *cobra.Command, args []string) error {
+func jobWaitCommand(a *App) *command.Command {
+	return &command.Command{
+		Use:      "wait JOB...",
+		Short:    "Wait for the end of jobs' newest runs; one that fails is an error",
+		Example:  "  virga job wait migrate",
+		Args:     arguments(1, -1),
+		Complete: a.completeGroups(),
+		Run: func(cmd *command.Command, args []string) error {
 			return each(args, func(name string) error { return a.waitJob(cmd.Context(), name) })
 		},
 	}
@@ -133,15 +133,15 @@ func (g groupRow) Next() string {
 	return ""
 }
 
-func jobListCommand(a *App) *cobra.Command {
+func jobListCommand(a *App) *command.Command {
 	var l listFlags
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "ls [flags]",
 		Aliases: []string{"list"},
 		Short:   "List jobs",
 		Example: "  virga job ls",
 		Args:    arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			return a.listGroups(cmd.Context(), l, jobColumns, func(g api.Group) bool { return g.Spec.Job != nil })
 		},
 	}

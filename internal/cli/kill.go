@@ -3,18 +3,18 @@ package cli
 import (
 	"fmt"
 
-	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func killCommand(a *App) *cobra.Command {
+func killCommand(a *App) *command.Command {
 	var signal string
-	cmd := &cobra.Command{
-		Use:               "kill [flags] INSTANCE...",
-		Short:             "Send a signal to instances",
-		Example:           "  virga kill web\n  virga kill -s HUP web",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeInstances(running, -1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := &command.Command{
+		Use:      "kill [flags] INSTANCE...",
+		Short:    "Send a signal to instances",
+		Example:  "  virga kill web\n  virga kill -s HUP web",
+		Args:     arguments(1, -1),
+		Complete: a.completeInstances(running, -1),
+		Run: func(cmd *command.Command, args []string) error {
 			return each(args, func(id string) error {
 				if err := a.api().Kill(cmd.Context(), id, signal); err != nil {
 					return err

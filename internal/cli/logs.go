@@ -7,8 +7,8 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 type logs struct {
@@ -17,16 +17,16 @@ type logs struct {
 	json    bool
 }
 
-func logsCommand(a *App) *cobra.Command {
+func logsCommand(a *App) *command.Command {
 	var l logs
-	cmd := &cobra.Command{
-		Use:               "logs [flags] INSTANCE",
-		Short:             "Show what an instance has written",
-		Long:              "Show what an instance has written. `virga compose logs` shows all of a Compose project.",
-		Example:           "  virga logs -f --tail 20 web\n  virga logs --since 10m --timestamps web",
-		Args:              arguments(1, 1),
-		ValidArgsFunction: a.completeInstances(anyPhase, 1),
-		RunE:              func(cmd *cobra.Command, args []string) error { return l.run(cmd.Context(), a, args[0]) },
+	cmd := &command.Command{
+		Use:      "logs [flags] INSTANCE",
+		Short:    "Show what an instance has written",
+		Long:     "Show what an instance has written. `virga compose logs` shows all of a Compose project.",
+		Example:  "  virga logs -f --tail 20 web\n  virga logs --since 10m --timestamps web",
+		Args:     arguments(1, 1),
+		Complete: a.completeInstances(anyPhase, 1),
+		Run:      func(cmd *command.Command, args []string) error { return l.run(cmd.Context(), a, args[0]) },
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&l.options.Follow, "follow", "f", false, "go on until the instance ends")

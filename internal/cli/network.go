@@ -4,23 +4,23 @@ import (
 	"net/netip"
 	"strconv"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func networkCommand(a *App) *cobra.Command {
-	cmd := &cobra.Command{
+func networkCommand(a *App) *command.Command {
+	cmd := &command.Command{
 		Use:     "network",
 		Short:   "Make, list and remove networks",
 		Example: "  virga network create --internal back\n  virga run -d --network back --name db postgres",
 		Args:    noCommand,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Run:     func(cmd *command.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(networkCreateCommand(a), networkListCommand(a), networkRemoveCommand(a), networkPruneCommand(a), networkConnectCommand(a), networkDisconnectCommand(a),
+	cmd.Add(networkCreateCommand(a), networkListCommand(a), networkRemoveCommand(a), networkPruneCommand(a), networkConnectCommand(a), networkDisconnectCommand(a),
 		networkRuleCommand(a, api.RuleAllow, "Let instances open connections to others"),
 		networkRuleCommand(a, api.RuleDeny, "Keep instances from opening connections to others"), networkRulesCommand(a),
 		inspectOf(a, "network", "  virga network inspect default\n  virga network inspect --format '{{.Spec.Subnet}}' default", a.completeNetworks(),
-			func(cmd *cobra.Command, n string) (api.Network, error) { return a.api().Network(cmd.Context(), n) }))
+			func(cmd *command.Command, n string) (api.Network, error) { return a.api().Network(cmd.Context(), n) }))
 	return cmd
 }
 
@@ -41,14 +41,14 @@ func prefixText(p netip.Prefix) string {
 	return p.String()
 }
 
-func networkListCommand(a *App) *cobra.Command {
+func networkListCommand(a *App) *command.Command {
 	var l listFlags
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "ls [flags]",
 		Short:   "List networks",
 		Example: "  virga network ls\n  virga network ls --json",
 		Args:    arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			list, err := a.api().Networks(cmd.Context())
 			if err != nil {
 				return err

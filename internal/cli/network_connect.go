@@ -1,19 +1,19 @@
 package cli
 
 import (
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func networkConnectCommand(a *App) *cobra.Command {
+func networkConnectCommand(a *App) *command.Command {
 	var r api.ConnectRequest
-	cmd := &cobra.Command{
-		Use:               "connect [flags] NETWORK INSTANCE",
-		Short:             "Attach an instance to a network, also while it runs",
-		Example:           "  virga network connect back web\n  virga network connect --ip 10.20.0.5 --alias database back db",
-		Args:              arguments(2, 2),
-		ValidArgsFunction: a.completeNetworks(),
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := &command.Command{
+		Use:      "connect [flags] NETWORK INSTANCE",
+		Short:    "Attach an instance to a network, also while it runs",
+		Example:  "  virga network connect back web\n  virga network connect --ip 10.20.0.5 --alias database back db",
+		Args:     arguments(2, 2),
+		Complete: a.completeNetworks(),
+		Run: func(cmd *command.Command, args []string) error {
 			r.Instance = args[1]
 			return a.api().ConnectNetwork(cmd.Context(), args[0], r)
 		},
@@ -26,14 +26,14 @@ func networkConnectCommand(a *App) *cobra.Command {
 	return cmd
 }
 
-func networkDisconnectCommand(a *App) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:               "disconnect [flags] NETWORK INSTANCE",
-		Short:             "Detach an instance from a network, also while it runs",
-		Example:           "  virga network disconnect back web",
-		Args:              arguments(2, 2),
-		ValidArgsFunction: a.completeNetworks(),
-		RunE: func(cmd *cobra.Command, args []string) error {
+func networkDisconnectCommand(a *App) *command.Command {
+	cmd := &command.Command{
+		Use:      "disconnect [flags] NETWORK INSTANCE",
+		Short:    "Detach an instance from a network, also while it runs",
+		Example:  "  virga network disconnect back web",
+		Args:     arguments(2, 2),
+		Complete: a.completeNetworks(),
+		Run: func(cmd *command.Command, args []string) error {
 			return a.api().DisconnectNetwork(cmd.Context(), args[0], api.DisconnectRequest{Instance: args[1]})
 		},
 	}

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 // networkCreate is virga network create.
@@ -16,15 +16,15 @@ type networkCreate struct {
 	request                   api.NetworkRequest
 }
 
-func networkCreateCommand(a *App) *cobra.Command {
+func networkCreateCommand(a *App) *command.Command {
 	n := &networkCreate{}
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "create [flags] NAME",
 		Short: "Make a network",
 		Example: "  virga network create front\n  virga network create --internal --subnet 10.20.0.0/24 back\n" +
 			"  virga network create --subnet 10.30.0.0/24 --subnet fd00:30::/64 --mtu 9000 lab",
 		Args: arguments(1, 1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Run: func(cmd *command.Command, args []string) error {
 			n.request.Name = args[0]
 			if err := n.complete(); err != nil {
 				return err

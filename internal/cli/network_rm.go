@@ -3,11 +3,11 @@ package cli
 import (
 	"context"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func networkRemoveCommand(a *App) *cobra.Command {
+func networkRemoveCommand(a *App) *command.Command {
 	return removal{
 		use: "rm [flags] NETWORK...", short: "Remove networks that no instance uses", example: "  virga network rm front back",
 		complete: a.completeNetworks(),
@@ -15,7 +15,7 @@ func networkRemoveCommand(a *App) *cobra.Command {
 	}.command(a)
 }
 
-func networkPruneCommand(a *App) *cobra.Command {
+func networkPruneCommand(a *App) *command.Command {
 	return prune{
 		use: "prune [flags]", short: "Remove networks that no instance uses", example: "  virga network prune -f",
 		question: func(bool) string { return "Remove all networks that no instance uses?" },

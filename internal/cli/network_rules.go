@@ -5,20 +5,20 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 // networkRuleCommand is virga network allow and virga network deny.
-func networkRuleCommand(a *App, action api.RuleAction, short string) *cobra.Command {
-	return &cobra.Command{
+func networkRuleCommand(a *App, action api.RuleAction, short string) *command.Command {
+	return &command.Command{
 		Use:   string(action) + " FROM TO[:PORT][/PROTOCOL]",
 		Short: short,
 		Long: short + ".\n\nFROM and TO are an instance, a group, a label KEY=VALUE, or * for all. Deny wins over allow;\n" +
 			"where no rule speaks, the network's policy holds.",
 		Example: fmt.Sprintf("  virga network %[1]s web db:5432/tcp\n  virga network %[1]s tier=front tier=back", action),
 		Args:    arguments(2, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Run: func(cmd *command.Command, args []string) error {
 			s, err := parseRule(args[0], args[1])
 			if err != nil {
 				return err
@@ -72,14 +72,14 @@ func rulePort(r api.Rule) string {
 	return port + "/" + protocol
 }
 
-func networkRulesCommand(a *App) *cobra.Command {
+func networkRulesCommand(a *App) *command.Command {
 	var l listFlags
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "rules [flags]",
 		Short:   "List the rules between instances, with what they have matched",
 		Example: "  virga network rules\n  virga network rules rm 4f2k",
 		Args:    noCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			list, err := a.api().Rules(cmd.Context())
 			if err != nil {
 				return err
@@ -92,10 +92,10 @@ func networkRulesCommand(a *App) *cobra.Command {
 		},
 	}
 	l.register(cmd.Flags())
-	cmd.AddCommand(&cobra.Command{
+	cmd.Add(&command.Command{
 		Use: "rm RULE...", Short: "Remove rules", Example: "  virga network rules rm 4f2k",
 		Args: arguments(1, -1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Run: func(cmd *command.Command, args []string) error {
 			return each(args, func(id string) error {
 				if err := a.api().RemoveRule(cmd.Context(), id); err != nil {
 					return err

@@ -7,19 +7,19 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func nodeCommand(a *App) *cobra.Command {
+func nodeCommand(a *App) *command.Command {
 	var asJSON bool
 	var format string
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "node [flags]",
 		Short:   "Show the node: capacity, and kernel features with what each missing one costs",
 		Example: "  virga node\n  virga node --format '{{.Capacity.Allocatable.Memory}}'",
 		Args:    arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			n, err := a.api().Node(cmd.Context())
 			if err != nil {
 				return err

@@ -8,18 +8,18 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func portCommand(a *App) *cobra.Command {
-	return &cobra.Command{
-		Use:               "port INSTANCE [PORT[/PROTOCOL]]",
-		Short:             "Show where an instance's ports are published",
-		Example:           "  virga port web\n  curl http://$(virga port web 80)",
-		Args:              arguments(1, 2),
-		ValidArgsFunction: a.completeInstances(anyPhase, 1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+func portCommand(a *App) *command.Command {
+	return &command.Command{
+		Use:      "port INSTANCE [PORT[/PROTOCOL]]",
+		Short:    "Show where an instance's ports are published",
+		Example:  "  virga port web\n  curl http://$(virga port web 80)",
+		Args:     arguments(1, 2),
+		Complete: a.completeInstances(anyPhase, 1),
+		Run: func(cmd *command.Command, args []string) error {
 			i, err := a.api().Instance(cmd.Context(), args[0])
 			if err != nil {
 				return err

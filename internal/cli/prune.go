@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 // prune removes what nothing uses, after asking.
@@ -17,14 +17,14 @@ type prune struct {
 	do                  func(ctx context.Context, all bool) (api.PruneReport, error)
 }
 
-func (p prune) command(a *App) *cobra.Command {
+func (p prune) command(a *App) *command.Command {
 	var all, force, asJSON bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     p.use,
 		Short:   p.short,
 		Example: p.example,
 		Args:    arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			if !force {
 				ok, err := a.confirm(p.question(all))
 				if err != nil || !ok {
@@ -66,7 +66,7 @@ func (a *App) confirm(question string) (bool, error) {
 	return answer == "y" || answer == "yes", nil
 }
 
-func imagePruneCommand(a *App) *cobra.Command {
+func imagePruneCommand(a *App) *command.Command {
 	return prune{
 		use: "prune [flags]", short: "Remove images that no instance uses", example: "  virga image prune\n  virga image prune -af",
 		question: func(all bool) string {
@@ -79,7 +79,7 @@ func imagePruneCommand(a *App) *cobra.Command {
 	}.command(a)
 }
 
-func volumePruneCommand(a *App) *cobra.Command {
+func volumePruneCommand(a *App) *command.Command {
 	return prune{
 		use: "prune [flags]", short: "Remove volumes that no instance uses", example: "  virga volume prune\n  virga volume prune -af",
 		question: func(all bool) string {

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 type ps struct {
@@ -18,9 +18,9 @@ type ps struct {
 	filters []string
 }
 
-func psCommand(a *App) *cobra.Command {
+func psCommand(a *App) *command.Command {
 	var p ps
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "ps [flags]",
 		Aliases: []string{"ls"},
 		Short:   "List instances",
@@ -28,7 +28,7 @@ func psCommand(a *App) *cobra.Command {
 			"Filters: name=PART, id=PREFIX, label=KEY[=VALUE], status=PHASE, image=NAME, health=STATE, exited=CODE,\nnetwork=NAME, volume=NAME, isolation=KIND, group=NAME.",
 		Example: "  virga ps -a\n  virga ps --filter label=app=web --format '{{.Name}}: {{.Status}}'\n  virga ps --format 'table {{.ID}}\\t{{.Image}}\\t{{.Ports}}'",
 		Args:    arguments(0, 0),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return p.run(cmd.Context(), a, time.Now()) },
+		Run:     func(cmd *command.Command, _ []string) error { return p.run(cmd.Context(), a, time.Now()) },
 	}
 	f := cmd.Flags()
 	p.register(f)

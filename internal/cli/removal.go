@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 // removal is a command that removes what its arguments name.
@@ -19,13 +19,13 @@ type removal struct {
 	do     func(ctx context.Context, name string, force bool) error
 }
 
-func (r removal) command(a *App) *cobra.Command {
+func (r removal) command(a *App) *command.Command {
 	var force bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use: r.use, Short: r.short, Example: r.example,
-		Args:              arguments(1, -1),
-		ValidArgsFunction: r.complete,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Args:     arguments(1, -1),
+		Complete: r.complete,
+		Run: func(cmd *command.Command, args []string) error {
 			return each(args, func(name string) error {
 				err := r.do(cmd.Context(), name, force)
 				if force && api.CodeOf(err) == api.CodeNotFound {

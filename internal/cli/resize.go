@@ -3,23 +3,23 @@ package cli
 import (
 	"fmt"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func resizeCommand(a *App) *cobra.Command {
+func resizeCommand(a *App) *command.Command {
 	var kind, credits, disk string
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "resize [flags] INSTANCE...",
 		Short: "Give instances another type or a larger disk while they run",
 		Long: "Give instances another type. A running instance changes at once; one that does not run has the new type from its\n" +
 			"next start. Less memory than the instance uses is refused.\n\n" +
 			"--disk makes the writable layer of an instance that was made with a size larger; see virga node (live-growth) for whether that\n" +
 			"works while it runs.",
-		Example:           "  virga resize --type burst.medium web\n  virga resize --type burst.small --credits unlimited web db\n  virga resize --disk 20g db",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeInstances(anyPhase, -1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Example:  "  virga resize --type burst.medium web\n  virga resize --type burst.small --credits unlimited web db\n  virga resize --disk 20g db",
+		Args:     arguments(1, -1),
+		Complete: a.completeInstances(anyPhase, -1),
+		Run: func(cmd *command.Command, args []string) error {
 			if kind == "" && disk == "" {
 				return api.Invalid("type", "--type is missing").WithHint("virga type ls lists the types there are; --disk changes the size of the writable layer")
 			}

@@ -3,11 +3,11 @@ package cli
 import (
 	"context"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func rmCommand(a *App) *cobra.Command {
+func rmCommand(a *App) *command.Command {
 	var volumes bool
 	return removal{
 		use: "rm [flags] INSTANCE...", short: "Remove instances", example: "  virga rm web\n  virga rm -fv $(virga ps -aq)",

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 // run is the command that people use most, so it costs the fewest round trips:
@@ -19,9 +19,9 @@ type run struct {
 	detachKeys string
 }
 
-func runCommand(a *App) *cobra.Command {
+func runCommand(a *App) *command.Command {
 	var r run
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "run [flags] IMAGE [COMMAND [ARG...]]",
 		Short: "Make and start an instance",
 		Long: "Make an instance of an image, start it, and show its output until it ends.\n\n" +
@@ -30,8 +30,8 @@ func runCommand(a *App) *cobra.Command {
 			"  virga run -it --rm debian:12 bash\n" +
 			"  virga run -d --name web -p 8080:80 --memory 512m --restart unless-stopped nginx\n" +
 			"  tar c . | virga run -i --rm debian:12 tar t",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeImages,
+		Args:     arguments(1, -1),
+		Complete: a.completeImages,
 	}
 	f := cmd.Flags()
 	r.register(f)
@@ -39,11 +39,11 @@ func runCommand(a *App) *cobra.Command {
 	f.BoolVar(&r.remove, "rm", false, "remove the instance and its anonymous volumes when it has ended")
 	f.BoolVar(&r.sigProxy, "sig-proxy", true, "pass signals on to the workload")
 	f.StringVar(&r.detachKeys, "detach-keys", defaultDetachKeys, "`keys` that leave the instance running")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return r.run(cmd, a, args) }
+	cmd.Run = func(cmd *command.Command, args []string) error { return r.run(cmd, a, args) }
 	return cmd
 }
 
-func (r *run) run(cmd *cobra.Command, a *App, args []string) error {
+func (r *run) run(cmd *command.Command, a *App, args []string) error {
 	req, err := r.request(a, cmd.Flags(), args)
 	if err != nil {
 		return err

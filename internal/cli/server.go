@@ -12,21 +12,21 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 // DefaultDataDir is where the daemon keeps everything unless told otherwise.
 const DefaultDataDir = "/var/lib/virga"
 
-func serverCommand(a *App) *cobra.Command {
-	return &cobra.Command{
-		Use:                "server [flags]",
-		Short:              "Run the daemon",
-		Long:               "Run the daemon in the foreground. Its program is carried by this one and unpacked once.",
-		Example:            "  virga server\n  virga server --data-dir /srv/virga --socket /run/virga/virga.sock\n  virga server --help",
-		DisableFlagParsing: true, // the flags are the daemon's
-		RunE: func(cmd *cobra.Command, args []string) error {
+func serverCommand(a *App) *command.Command {
+	return &command.Command{
+		Use:     "server [flags]",
+		Short:   "Run the daemon",
+		Long:    "Run the daemon in the foreground. Its program is carried by this one and unpacked once.",
+		Example: "  virga server\n  virga server --data-dir /srv/virga --socket /run/virga/virga.sock\n  virga server --help",
+		Raw:     true, // the flags are the daemon's
+		Run: func(cmd *command.Command, args []string) error {
 			file, err := a.daemonFile(cmd.Context(), dataDirOf(args))
 			if err != nil {
 				return err

@@ -7,22 +7,22 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func serviceCommand(a *App) *cobra.Command {
-	cmd := &cobra.Command{
+func serviceCommand(a *App) *command.Command {
+	cmd := &command.Command{
 		Use:   "service",
 		Short: "Give instances a stable name and address, and balance what they get",
 		Example: "  virga service create web --select app=web --port 80:8080 --http --publish 8080\n" +
 			"  virga service ls\n  curl http://localhost:8080/",
 		Args: noCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Run:  func(cmd *command.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(serviceCreateCommand(a), serviceListCommand(a), serviceUpdateCommand(a), serviceRemoveCommand(a), serviceAuthorityCommand(a),
+	cmd.Add(serviceCreateCommand(a), serviceListCommand(a), serviceUpdateCommand(a), serviceRemoveCommand(a), serviceAuthorityCommand(a),
 		inspectOf(a, "service", "  virga service inspect web\n  virga service inspect --format '{{.Address}} {{.Status.Up}}' web", a.completeServices(),
-			func(cmd *cobra.Command, n string) (api.Service, error) { return a.api().Service(cmd.Context(), n) }))
+			func(cmd *command.Command, n string) (api.Service, error) { return a.api().Service(cmd.Context(), n) }))
 	return cmd
 }
 
@@ -30,14 +30,14 @@ func (a *App) completeServices() completion {
 	return completeNames(a.api, (*api.Client).Services, func(s api.Service) string { return s.Name })
 }
 
-func serviceListCommand(a *App) *cobra.Command {
+func serviceListCommand(a *App) *command.Command {
 	var l listFlags
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "ls [flags]",
 		Short:   "List services",
 		Example: "  virga service ls\n  virga service ls --json",
 		Args:    arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			list, err := a.api().Services(cmd.Context())
 			if err != nil {
 				return err
@@ -96,7 +96,7 @@ func dash(s string) string {
 	return s
 }
 
-func serviceRemoveCommand(a *App) *cobra.Command {
+func serviceRemoveCommand(a *App) *command.Command {
 	return removal{
 		use: "rm [flags] SERVICE...", short: "Remove services; their instances stay", example: "  virga service rm web",
 		complete: a.completeServices(),
@@ -104,13 +104,13 @@ func serviceRemoveCommand(a *App) *cobra.Command {
 	}.command(a)
 }
 
-func serviceAuthorityCommand(a *App) *cobra.Command {
-	return &cobra.Command{
+func serviceAuthorityCommand(a *App) *command.Command {
+	return &command.Command{
 		Use:     "ca",
 		Short:   "Print the certificate that clients of https services trust",
 		Example: "  virga service ca > virga-ca.pem\n  curl --cacert virga-ca.pem https://localhost:8443/",
 		Args:    arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			pem, err := a.api().Authority(cmd.Context())
 			if err != nil {
 				return err

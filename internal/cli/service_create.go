@@ -3,14 +3,14 @@ package cli
 import (
 	"fmt"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func serviceCreateCommand(a *App) *cobra.Command {
+func serviceCreateCommand(a *App) *command.Command {
 	var f serviceFlags
 	var labels []string
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "create [flags] NAME",
 		Short: "Put a service in front of instances",
 		Long: "Put a service in front of the instances that a label or a group chooses.\n\n" +
@@ -20,7 +20,7 @@ func serviceCreateCommand(a *App) *cobra.Command {
 			"  virga service create db --group db --port 5432 --affinity source\n" +
 			"  virga service create shop --select app=shop --port 443:8080/https --publish 443 --path /api=api --check http:/health",
 		Args: arguments(1, 1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Run: func(cmd *command.Command, args []string) error {
 			r := api.ServiceRequest{Name: args[0]}
 			var err error
 			if r.Labels, err = readLabels(labels, nil); err != nil {
@@ -47,15 +47,15 @@ func serviceCreateCommand(a *App) *cobra.Command {
 	return cmd
 }
 
-func serviceUpdateCommand(a *App) *cobra.Command {
+func serviceUpdateCommand(a *App) *command.Command {
 	var f serviceFlags
-	cmd := &cobra.Command{
-		Use:               "update [flags] SERVICE",
-		Short:             "Change a service; what no flag names stays",
-		Example:           "  virga service update web --check http:/health --drain 30s\n  virga service update web --publish 80",
-		Args:              arguments(1, 1),
-		ValidArgsFunction: a.completeServices(),
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := &command.Command{
+		Use:      "update [flags] SERVICE",
+		Short:    "Change a service; what no flag names stays",
+		Example:  "  virga service update web --check http:/health --drain 30s\n  virga service update web --publish 80",
+		Args:     arguments(1, 1),
+		Complete: a.completeServices(),
+		Run: func(cmd *command.Command, args []string) error {
 			s, err := a.api().Service(cmd.Context(), args[0])
 			if err != nil {
 				return err

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
-	"sync"
 	"syscall"
 
 	"github.com/virga-cloud/virga/api"
@@ -20,29 +19,28 @@ var signalNames = map[os.Signal]string{
 }
 
 // forwardSignals passes signals on to the session until the returned function
-// is called.
+// is called. It returns when those that end a command are the session's; the
+// others follow, as each costs the Go runtime two changes of threads.
 func forwardSignals(ctx context.Context, s *api.ClientSession) (stop func()) {
 	got := make(chan os.Signal, 16)
-	for sig := range signalNames {
-		signal.Notify(got, sig)
-	}
+	signal.Notify(got, interrupts...)
 	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	go func() {
+		for sig := range signalNames {
+			signal.Notify(got, sig)
+		}
 		for {
 			select {
 			case sig := <-got:
 				_ = s.Signal(signalName(sig)) // the reader sees a broken session
 			case <-ctx.Done():
+				// The command is about to end: nobody waits for this.
+				signal.Stop(got)
 				return
 			}
 		}
-	})
-	return func() {
-		signal.Stop(got)
-		cancel()
-		wg.Wait()
-	}
+	}()
+	return cancel
 }
 
 func signalName(sig os.Signal) string {

@@ -5,12 +5,12 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func spotCommand(a *App) *cobra.Command {
-	cmd := &cobra.Command{
+func spotCommand(a *App) *command.Command {
+	cmd := &command.Command{
 		Use:   "spot",
 		Short: "Show what spare capacity costs and has cost",
 		Long: "Show what spare capacity costs and has cost.\n\n" +
@@ -19,21 +19,21 @@ func spotCommand(a *App) *cobra.Command {
 			"10% + 90% of ((u - 0.5) / 0.5) squared, rounded to 1%.",
 		Example: "  virga spot price\n  virga spot history --since 24h\n  virga run -d --spot --type shared.small nginx",
 		Args:    noCommand,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Run:     func(cmd *command.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(spotPriceCommand(a), spotHistoryCommand(a))
+	cmd.Add(spotPriceCommand(a), spotHistoryCommand(a))
 	return cmd
 }
 
-func spotPriceCommand(a *App) *cobra.Command {
+func spotPriceCommand(a *App) *command.Command {
 	var l listFlags
-	cmd := &cobra.Command{
-		Use:               "price [flags] [TYPE...]",
-		Short:             "Show what types cost as spot now",
-		Example:           "  virga spot price\n  virga spot price burst.small --format '{{.Spot}}'\n  virga spot price --json",
-		Args:              arguments(0, -1),
-		ValidArgsFunction: a.completeTypes(),
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := &command.Command{
+		Use:      "price [flags] [TYPE...]",
+		Short:    "Show what types cost as spot now",
+		Example:  "  virga spot price\n  virga spot price burst.small --format '{{.Spot}}'\n  virga spot price --json",
+		Args:     arguments(0, -1),
+		Complete: a.completeTypes(),
+		Run: func(cmd *command.Command, args []string) error {
 			m, err := a.api().SpotMarket(cmd.Context())
 			if err != nil {
 				return err
@@ -85,15 +85,15 @@ var priceColumns = []column[priceRow]{
 func price(v float64) string   { return strconv.FormatFloat(v, 'f', 5, 64) }
 func percent(v float64) string { return strconv.FormatFloat(100*v, 'f', 0, 64) + "%" }
 
-func spotHistoryCommand(a *App) *cobra.Command {
+func spotHistoryCommand(a *App) *command.Command {
 	var l listFlags
 	var since string
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "history [flags]",
 		Short:   "Show what spot has cost, as a share of the on-demand price",
 		Example: "  virga spot history\n  virga spot history --since 2160h --json",
 		Args:    arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			list, err := a.api().SpotHistory(cmd.Context(), since)
 			if err != nil {
 				return err

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 type start struct {
@@ -14,15 +14,15 @@ type start struct {
 	detachKeys  string
 }
 
-func startCommand(a *App) *cobra.Command {
+func startCommand(a *App) *command.Command {
 	var s start
-	cmd := &cobra.Command{
-		Use:               "start [flags] INSTANCE...",
-		Short:             "Start stopped instances",
-		Example:           "  virga start web db\n  virga start -ai shell",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeInstances(stopped, -1),
-		RunE:              func(cmd *cobra.Command, args []string) error { return s.run(cmd.Context(), a, args) },
+	cmd := &command.Command{
+		Use:      "start [flags] INSTANCE...",
+		Short:    "Start stopped instances",
+		Example:  "  virga start web db\n  virga start -ai shell",
+		Args:     arguments(1, -1),
+		Complete: a.completeInstances(stopped, -1),
+		Run:      func(cmd *command.Command, args []string) error { return s.run(cmd.Context(), a, args) },
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&s.attach, "attach", "a", false, "show its output and pass on signals")

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 type stats struct {
@@ -18,15 +18,15 @@ type stats struct {
 	interval time.Duration
 }
 
-func statsCommand(a *App) *cobra.Command {
+func statsCommand(a *App) *command.Command {
 	var s stats
-	cmd := &cobra.Command{
-		Use:               "stats [flags] [INSTANCE...]",
-		Short:             "Show what running instances use, live",
-		Example:           "  virga stats\n  virga stats --no-stream --format '{{.Name}} {{.CPUPerc}} {{.MemUsage}}' web",
-		Args:              arguments(0, -1),
-		ValidArgsFunction: a.completeInstances(running, -1),
-		RunE:              func(cmd *cobra.Command, args []string) error { return s.run(cmd.Context(), a, args) },
+	cmd := &command.Command{
+		Use:      "stats [flags] [INSTANCE...]",
+		Short:    "Show what running instances use, live",
+		Example:  "  virga stats\n  virga stats --no-stream --format '{{.Name}} {{.CPUPerc}} {{.MemUsage}}' web",
+		Args:     arguments(0, -1),
+		Complete: a.completeInstances(running, -1),
+		Run:      func(cmd *command.Command, args []string) error { return s.run(cmd.Context(), a, args) },
 	}
 	s.register(cmd.Flags())
 	cmd.Flags().BoolVar(&s.once, "no-stream", false, "show it once and end")

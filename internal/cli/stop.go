@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 // stopFlags override how an instance is stopped this once.
@@ -34,17 +34,17 @@ func (s *stopFlags) request(f *pflag.FlagSet) api.StopRequest {
 	return r
 }
 
-func stopCommand(a *App) *cobra.Command {
+func stopCommand(a *App) *command.Command {
 	var s stopFlags
-	cmd := &cobra.Command{
-		Use:               "stop [flags] INSTANCE...",
-		Short:             "Stop instances: the stop signal, then SIGKILL",
-		Example:           "  virga stop web\n  virga stop -t 60 db",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeInstances(running, -1),
+	cmd := &command.Command{
+		Use:      "stop [flags] INSTANCE...",
+		Short:    "Stop instances: the stop signal, then SIGKILL",
+		Example:  "  virga stop web\n  virga stop -t 60 db",
+		Args:     arguments(1, -1),
+		Complete: a.completeInstances(running, -1),
 	}
 	s.register(cmd.Flags())
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.Run = func(cmd *command.Command, args []string) error {
 		return each(args, func(id string) error {
 			if err := a.api().Stop(cmd.Context(), id, s.request(cmd.Flags())); err != nil {
 				return err

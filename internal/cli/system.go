@@ -3,19 +3,19 @@ package cli
 import (
 	"fmt"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func systemCommand(a *App) *cobra.Command {
-	cmd := &cobra.Command{
+func systemCommand(a *App) *command.Command {
+	cmd := &command.Command{
 		Use:     "system",
 		Short:   "Check, repair and tidy what virga made on the node",
 		Example: "  virga system check\n  virga system df\n  virga system prune",
 		Args:    noCommand,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Run:     func(cmd *command.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(systemCheckCommand(a), systemRepairCommand(a), systemDFCommand(a), systemPruneCommand(a))
+	cmd.Add(systemCheckCommand(a), systemRepairCommand(a), systemDFCommand(a), systemPruneCommand(a))
 	return cmd
 }
 
@@ -34,17 +34,17 @@ var resourceColumns = []column[api.Resource]{
 	}},
 }
 
-func systemCheckCommand(a *App) *cobra.Command {
+func systemCheckCommand(a *App) *command.Command {
 	var l listFlags
 	var repair, stale bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "check [flags]",
 		Short: "List everything virga made on the node, and its owners",
 		Long: "List every mount, namespace, link, control group, rule, process and directory that virga made on the node, and\n" +
 			"which instance, volume or network owns it. What has no owner is stale; then the exit status is 1.",
 		Example: "  virga system check\n  virga system check --stale\n  virga system check --repair",
 		Args:    arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			return a.check(cmd, l, repair, stale)
 		},
 	}
@@ -54,20 +54,20 @@ func systemCheckCommand(a *App) *cobra.Command {
 	return cmd
 }
 
-func systemRepairCommand(a *App) *cobra.Command {
+func systemRepairCommand(a *App) *command.Command {
 	var l listFlags
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "repair [flags]",
 		Short:   "Collect what is stale on the node",
 		Example: "  virga system repair",
 		Args:    arguments(0, 0),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.check(cmd, l, true, true) },
+		Run:     func(cmd *command.Command, _ []string) error { return a.check(cmd, l, true, true) },
 	}
 	l.register(cmd.Flags())
 	return cmd
 }
 
-func (a *App) check(cmd *cobra.Command, l listFlags, repair, onlyStale bool) error {
+func (a *App) check(cmd *command.Command, l listFlags, repair, onlyStale bool) error {
 	r, err := a.api().Check(cmd.Context(), repair)
 	if err != nil {
 		return err

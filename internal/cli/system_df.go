@@ -4,8 +4,8 @@ import (
 	"context"
 	"strconv"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 // usageRow is what one kind of object takes on the node.
@@ -34,14 +34,14 @@ func knownBytes(n int64) string {
 	return api.FormatBytes(n)
 }
 
-func systemDFCommand(a *App) *cobra.Command {
+func systemDFCommand(a *App) *command.Command {
 	var l listFlags
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "df [flags]",
 		Short:   "Show how much images, instances and volumes there are",
 		Example: "  virga system df",
 		Args:    arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			rows, err := a.usage(cmd.Context())
 			if err != nil {
 				return err

@@ -3,11 +3,11 @@ package cli
 import (
 	"context"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func systemPruneCommand(a *App) *cobra.Command {
+func systemPruneCommand(a *App) *command.Command {
 	return prune{
 		use: "prune [flags]", short: "Remove stopped instances and what nothing uses",
 		example: "  virga system prune\n  virga system prune -af",

@@ -8,12 +8,12 @@ import (
 	"os"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func tokenCommand(a *App) *cobra.Command {
-	cmd := &cobra.Command{
+func tokenCommand(a *App) *command.Command {
+	cmd := &command.Command{
 		Use:   "token",
 		Short: "Let other machines use the API, and stop it",
 		Long: "Whoever has a token may do everything that the API can, over TLS, where the daemon runs with --listen.\n" +
@@ -22,9 +22,9 @@ func tokenCommand(a *App) *cobra.Command {
 			"  virga service ca > virga-ca.pem\n" +
 			"  virga --host https://node1:7443 --ca-file virga-ca.pem --token-file laptop.token ps",
 		Args: noCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Run:  func(cmd *command.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(tokenCreateCommand(a), tokenListCommand(a),
+	cmd.Add(tokenCreateCommand(a), tokenListCommand(a),
 		removal{
 			use: "rm [flags] TOKEN...", short: "Remove tokens: their bearers are let in no more", example: "  virga token rm laptop",
 			complete: a.completeTokens(),
@@ -33,14 +33,14 @@ func tokenCommand(a *App) *cobra.Command {
 	return cmd
 }
 
-func tokenCreateCommand(a *App) *cobra.Command {
+func tokenCreateCommand(a *App) *command.Command {
 	var file string
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "create [flags] NAME",
 		Short:   "Make a token and print it",
 		Example: "  virga token create laptop --file laptop.token",
 		Args:    arguments(1, 1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Run: func(cmd *command.Command, args []string) error {
 			if file == "" {
 				t, err := a.api().CreateToken(cmd.Context(), args[0])
 				if err == nil {
@@ -70,14 +70,14 @@ func tokenCreateCommand(a *App) *cobra.Command {
 	return cmd
 }
 
-func tokenListCommand(a *App) *cobra.Command {
+func tokenListCommand(a *App) *command.Command {
 	var l listFlags
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "ls [flags]",
 		Short:   "List tokens, without their secrets",
 		Example: "  virga token ls",
 		Args:    arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			list, err := a.api().Tokens(cmd.Context())
 			if err != nil {
 				return err

@@ -4,8 +4,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 var processColumns = []column[api.Process]{
@@ -17,15 +17,15 @@ var processColumns = []column[api.Process]{
 	{"Command", "COMMAND", func(p api.Process) string { return p.Command }},
 }
 
-func topCommand(a *App) *cobra.Command {
+func topCommand(a *App) *command.Command {
 	var l listFlags
-	cmd := &cobra.Command{
-		Use:               "top [flags] INSTANCE",
-		Short:             "List an instance's processes",
-		Example:           "  virga top web\n  virga top -q web",
-		Args:              arguments(1, 1),
-		ValidArgsFunction: a.completeInstances(running, 1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := &command.Command{
+		Use:      "top [flags] INSTANCE",
+		Short:    "List an instance's processes",
+		Example:  "  virga top web\n  virga top -q web",
+		Args:     arguments(1, 1),
+		Complete: a.completeInstances(running, 1),
+		Run: func(cmd *command.Command, args []string) error {
 			list, err := a.api().Processes(cmd.Context(), args[0])
 			if err != nil {
 				return err

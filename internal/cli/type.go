@@ -6,33 +6,33 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func typeCommand(a *App) *cobra.Command {
-	cmd := &cobra.Command{
+func typeCommand(a *App) *command.Command {
+	cmd := &command.Command{
 		Use:     "type",
 		Short:   "List, add and remove instance types",
 		Example: "  virga type ls\n  virga run --type burst.small nginx",
 		Args:    noCommand,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Run:     func(cmd *command.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(typeListCommand(a), typeCreateCommand(a), typeRemoveCommand(a),
+	cmd.Add(typeListCommand(a), typeCreateCommand(a), typeRemoveCommand(a),
 		inspectOf(a, "instance type", "  virga type inspect burst.small", a.completeTypes(),
-			func(cmd *cobra.Command, n string) (api.InstanceType, error) { return a.api().Type(cmd.Context(), n) }))
+			func(cmd *command.Command, n string) (api.InstanceType, error) { return a.api().Type(cmd.Context(), n) }))
 	return cmd
 }
 
-func typeListCommand(a *App) *cobra.Command {
+func typeListCommand(a *App) *command.Command {
 	var l listFlags
 	var family string
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "ls [flags]",
 		Short:   "List instance types",
 		Example: "  virga type ls --family burst\n  virga type ls --format '{{.Name}} {{.VCPUs}} {{.Memory}}'",
 		Args:    arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			list, err := a.api().Types(cmd.Context())
 			if err != nil {
 				return err
@@ -55,7 +55,7 @@ func typeListCommand(a *App) *cobra.Command {
 	return cmd
 }
 
-func typeRemoveCommand(a *App) *cobra.Command {
+func typeRemoveCommand(a *App) *command.Command {
 	return removal{
 		use: "rm [flags] TYPE...", short: "Remove instance types that were added; instances keep theirs", example: "  virga type rm shared.web",
 		complete: a.completeTypes(),

@@ -3,8 +3,8 @@ package cli
 import (
 	"fmt"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 // typeFlags describe a new type.
@@ -20,9 +20,9 @@ type typeFlags struct {
 	writeOps string
 }
 
-func typeCreateCommand(a *App) *cobra.Command {
+func typeCreateCommand(a *App) *command.Command {
 	var c typeFlags
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "create [flags] NAME",
 		Short: "Add an instance type",
 		Example: "  virga type create --family shared --vcpus 0.5 --memory 768m --quota shared.web\n" +
@@ -44,7 +44,7 @@ func typeCreateCommand(a *App) *cobra.Command {
 	f.StringVar(&c.readOps, "device-read-iops", "", "limit reading to `operations` per second")
 	f.StringVar(&c.writeOps, "device-write-iops", "", "limit writing to `operations` per second")
 	decimalVar(f, &c.t.PricePerHour, "price", 0, "list price of an hour (default by vCPUs and memory)")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.Run = func(cmd *command.Command, args []string) error {
 		t, err := c.build(args[0])
 		if err != nil {
 			return err

@@ -3,26 +3,26 @@ package cli
 import (
 	"fmt"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func updateCommand(a *App) *cobra.Command {
+func updateCommand(a *App) *command.Command {
 	var l limitFlags
 	var restart, credits string
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "update [flags] INSTANCE...",
 		Short: "Change the limits of instances while they run",
 		Example: "  virga update --memory 1g --cpus 2 web\n  virga update --restart always web db\n  virga update --credits unlimited web\n" +
 			"  virga update --device-write-bps 20m --device-read-iops 0 db",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeInstances(anyPhase, -1),
+		Args:     arguments(1, -1),
+		Complete: a.completeInstances(anyPhase, -1),
 	}
 	f := cmd.Flags()
 	l.registerLive(f)
 	f.StringVar(&restart, "restart", "", "restart `policy`: no, always, unless-stopped, on-failure[:N]")
 	f.StringVar(&credits, "credits", "", "what a burst type does without credits: standard, unlimited")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.Run = func(cmd *command.Command, args []string) error {
 		if f.NFlag() == 0 {
 			return api.Invalid("flags", "nothing is to be changed").WithHint("name a limit, such as --memory 1g; see `virga update --help`")
 		}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"runtime"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
 // versions is what version prints.
@@ -16,14 +16,14 @@ type versions struct {
 	Daemon *api.VersionInfo `json:"daemon,omitempty"`
 }
 
-func versionCommand(a *App) *cobra.Command {
+func versionCommand(a *App) *command.Command {
 	var client, asJSON bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "version [flags]",
 		Short:   "Show the versions of the command and of the daemon",
 		Example: "  virga version\n  virga version --client --json",
 		Args:    arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			v := versions{Client: a.Version, Go: runtime.Version()}
 			var unreachable error
 			if !client {

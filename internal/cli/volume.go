@@ -6,29 +6,29 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func volumeCommand(a *App) *cobra.Command {
-	cmd := &cobra.Command{
+func volumeCommand(a *App) *command.Command {
+	cmd := &command.Command{
 		Use:     "volume",
 		Short:   "Make, copy, list and remove volumes",
 		Example: "  virga volume create data\n  virga run -v data:/data debian:12 ls /data",
 		Args:    noCommand,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Run:     func(cmd *command.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(volumeCreateCommand(a), volumeListCommand(a), volumeUpdateCommand(a), volumeRemoveCommand(a), volumePruneCommand(a),
+	cmd.Add(volumeCreateCommand(a), volumeListCommand(a), volumeUpdateCommand(a), volumeRemoveCommand(a), volumePruneCommand(a),
 		volumeSnapshotCommand(a), volumeRestoreCommand(a), volumeExportCommand(a), volumeImportCommand(a),
 		inspectOf(a, "volume", "  virga volume inspect data", a.completeVolumes(),
-			func(cmd *cobra.Command, n string) (api.Volume, error) { return a.api().Volume(cmd.Context(), n) }))
+			func(cmd *command.Command, n string) (api.Volume, error) { return a.api().Volume(cmd.Context(), n) }))
 	return cmd
 }
 
-func volumeCreateCommand(a *App) *cobra.Command {
+func volumeCreateCommand(a *App) *command.Command {
 	var labels []string
 	var size, access string
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "create [flags] [NAME]",
 		Short: "Make a volume",
 		Long: "Make a volume. --size is enforced: at the limit, writes fail with \"No space left on device\".\n\n" +
@@ -36,7 +36,7 @@ func volumeCreateCommand(a *App) *cobra.Command {
 			"read-only, any number, and none may write.",
 		Example: "  virga volume create data\n  virga volume create --size 10g --label app=db db\n  virga volume create --size 10g --access exclusive db",
 		Args:    arguments(0, 1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Run: func(cmd *command.Command, args []string) error {
 			var r api.VolumeRequest
 			if len(args) == 1 {
 				r.Name = args[0]
@@ -63,7 +63,7 @@ func volumeCreateCommand(a *App) *cobra.Command {
 	return cmd
 }
 
-func volumeRemoveCommand(a *App) *cobra.Command {
+func volumeRemoveCommand(a *App) *command.Command {
 	return removal{
 		use: "rm [flags] VOLUME...", short: "Remove volumes with their data", example: "  virga volume rm data",
 		complete: a.completeVolumes(),
@@ -71,14 +71,14 @@ func volumeRemoveCommand(a *App) *cobra.Command {
 	}.command(a)
 }
 
-func volumeListCommand(a *App) *cobra.Command {
+func volumeListCommand(a *App) *command.Command {
 	var l listFlags
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "ls [flags]",
 		Short:   "List volumes",
 		Example: "  virga volume ls\n  virga volume ls --format '{{.Name}} {{.Path}}'",
 		Args:    arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			list, err := a.api().Volumes(cmd.Context())
 			if err != nil {
 				return err

@@ -6,23 +6,23 @@ import (
 	"iter"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func volumeSnapshotCommand(a *App) *cobra.Command {
+func volumeSnapshotCommand(a *App) *command.Command {
 	var quiet bool
 	var labels []string
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "snapshot [flags] VOLUME [NAME]",
 		Short: "Copy a volume as it is now into a new, read-only one",
 		Long: "Copy a volume as it is now into a new, read-only one. Nothing is copied where the file system shares data between\n" +
 			"files (reflink). Of a volume with a size that is in use, writes wait meanwhile, so that the snapshot is what a power\n" +
 			"cut would leave; of one without, each file is as it was at some moment. The last line says which.",
-		Example:           "  virga volume snapshot db\n  virga volume snapshot db db-before-upgrade",
-		Args:              arguments(1, 2),
-		ValidArgsFunction: a.completeVolumes(),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Example:  "  virga volume snapshot db\n  virga volume snapshot db db-before-upgrade",
+		Args:     arguments(1, 2),
+		Complete: a.completeVolumes(),
+		Run: func(cmd *command.Command, args []string) error {
 			var r api.SnapshotRequest
 			if len(args) == 2 {
 				r.Name = args[1]
@@ -67,18 +67,18 @@ func worth(s api.Snapshot) string {
 	return how
 }
 
-func volumeRestoreCommand(a *App) *cobra.Command {
+func volumeRestoreCommand(a *App) *command.Command {
 	var quiet bool
 	var size string
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "restore [flags] SNAPSHOT [VOLUME]",
 		Short: "Make the content of a new or an unused volume that of a snapshot",
 		Long: "Make the content of a new or an unused volume that of a snapshot, by default of the volume the snapshot was taken of.\n" +
 			"It is replaced in one step: whatever happens, the volume holds the old or the new. SNAPSHOT may be any volume.",
-		Example:           "  virga volume restore db-before-upgrade\n  virga volume restore --size 20g db-before-upgrade db2",
-		Args:              arguments(1, 2),
-		ValidArgsFunction: a.completeVolumes(),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Example:  "  virga volume restore db-before-upgrade\n  virga volume restore --size 20g db-before-upgrade db2",
+		Args:     arguments(1, 2),
+		Complete: a.completeVolumes(),
+		Run: func(cmd *command.Command, args []string) error {
 			var r api.RestoreRequest
 			if len(args) == 2 {
 				r.Volume = args[1]
@@ -99,16 +99,16 @@ func volumeRestoreCommand(a *App) *cobra.Command {
 	return cmd
 }
 
-func volumeImportCommand(a *App) *cobra.Command {
+func volumeImportCommand(a *App) *command.Command {
 	var quiet, replace bool
 	var size string
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "import [flags] FILE|- VOLUME",
 		Short:   "Make the content of a new or an unused volume that of a tar",
 		Long:    "Make the content of a new volume, or with --replace of an unused one, that of a tar, plain or with gzip or zstd.\nAn archive that is damaged, leads out of the volume or does not fit changes nothing.",
 		Example: "  virga volume import data.tar.zst data\n  tar -C /srv/data -c . | virga volume import --size 10g - data",
 		Args:    arguments(2, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Run: func(cmd *command.Command, args []string) error {
 			n, err := parseSize("size", size)
 			if err != nil {
 				return err
@@ -143,17 +143,17 @@ func (a *App) volumeOf(steps iter.Seq2[api.Progress, error], quiet bool) (api.Vo
 	return *last.Volume, nil
 }
 
-func volumeExportCommand(a *App) *cobra.Command {
+func volumeExportCommand(a *App) *command.Command {
 	var output, compression string
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "export [flags] VOLUME",
 		Short: "Write the files of a volume as a tar",
 		Long: "Write the files of a volume as a tar, with owners, times, hard links and extended attributes. Of a volume in use each\n" +
 			"file is as it was at some moment; export a snapshot where that is not enough.",
-		Example:           "  virga volume export -o data.tar data\n  virga volume export --compress zstd db > db.tar.zst",
-		Args:              arguments(1, 1),
-		ValidArgsFunction: a.completeVolumes(),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Example:  "  virga volume export -o data.tar data\n  virga volume export --compress zstd db > db.tar.zst",
+		Args:     arguments(1, 1),
+		Complete: a.completeVolumes(),
+		Run: func(cmd *command.Command, args []string) error {
 			if compression != "none" && compression != "zstd" {
 				return api.Invalid("compress", "--compress %q: want none or zstd", compression)
 			}

@@ -3,27 +3,27 @@ package cli
 import (
 	"fmt"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func volumeUpdateCommand(a *App) *cobra.Command {
+func volumeUpdateCommand(a *App) *command.Command {
 	var size, access string
 	var labels []string
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "update [flags] VOLUME...",
 		Short: "Change volumes, also while they are used",
 		Long: "Change volumes. A size can grow while instances use the volume; smaller than what it holds is refused. Access counts\n" +
 			"from the next mount on.",
-		Example:           "  virga volume update --size 20g db\n  virga volume update --access read-only assets",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeVolumes(),
+		Example:  "  virga volume update --size 20g db\n  virga volume update --access read-only assets",
+		Args:     arguments(1, -1),
+		Complete: a.completeVolumes(),
 	}
 	f := cmd.Flags()
 	f.StringVar(&size, "size", "", "most `bytes` it may hold")
 	f.StringVar(&access, "access", "", "who may mount it: shared, exclusive, read-only")
 	listVar(f, &labels, "label", "l", "set a label (`KEY=VALUE`); replaces all it has")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.Run = func(cmd *command.Command, args []string) error {
 		if f.NFlag() == 0 {
 			return api.Invalid("flags", "nothing is to be changed").WithHint("name something, such as --size 20g")
 		}

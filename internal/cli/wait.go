@@ -3,19 +3,19 @@ package cli
 import (
 	"fmt"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-func waitCommand(a *App) *cobra.Command {
+func waitCommand(a *App) *command.Command {
 	var state string
-	cmd := &cobra.Command{
-		Use:               "wait [flags] INSTANCE...",
-		Short:             "Wait until instances have ended and print their exit codes",
-		Example:           "  virga wait batch1 batch2\n  virga wait --for healthy db",
-		Args:              arguments(1, -1),
-		ValidArgsFunction: a.completeInstances(anyPhase, -1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := &command.Command{
+		Use:      "wait [flags] INSTANCE...",
+		Short:    "Wait until instances have ended and print their exit codes",
+		Example:  "  virga wait batch1 batch2\n  virga wait --for healthy db",
+		Args:     arguments(1, -1),
+		Complete: a.completeInstances(anyPhase, -1),
+		Run: func(cmd *command.Command, args []string) error {
 			switch state {
 			case "stopped", "running", "healthy", "removed":
 			default:

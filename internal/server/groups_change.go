@@ -66,9 +66,7 @@ func (s *Server) updateGroup(ctx context.Context, r *updateGroup) (*body[*api.Gr
 			g.Spec.HealthGrace = *u.HealthGrace
 		}
 		if u.Purchase != nil {
-			if g.Spec.Purchase = u.Purchase; *u.Purchase == (api.Purchase{}) {
-				g.Spec.Purchase = nil
-			}
+			g.Spec.Purchase = u.Purchase
 		}
 		if u.ScaleIn != nil {
 			g.Spec.ScaleIn = *u.ScaleIn

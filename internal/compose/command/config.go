@@ -4,18 +4,18 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/internal/command"
 	"github.com/virga-cloud/virga/internal/compose"
 )
 
-func (a *app) config() *cobra.Command {
+func (a *app) config() *command.Command {
 	var quiet, services, asJSON bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "config [flags] [SERVICE...]",
 		Short:   "Check the Compose file and print it resolved",
 		Long:    "Check the Compose file and print it with variables, includes and defaults filled in. What is not honoured is told on standard error.",
 		Example: "  virga compose config\n  virga compose config -q && echo fine",
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Run: func(cmd *command.Command, args []string) error {
 			s := a.source.Source
 			s.Services = args
 			p, err := compose.Load(cmd.Context(), s)

@@ -1,19 +1,19 @@
 package command
 
 import (
-	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/internal/command"
 	"github.com/virga-cloud/virga/internal/compose/deploy"
 )
 
-func (a *app) down() *cobra.Command {
+func (a *app) down() *command.Command {
 	var volumes, orphans bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "down [flags]",
 		Short:   "Stop and remove all of the project",
 		Long:    "Stop and remove all of the project: instances, groups, services and networks. With -p no file is needed.",
 		Example: "  virga down\n  virga down -v\n  virga down -p shop",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:    command.NoArgs,
+		Run: func(cmd *command.Command, _ []string) error {
 			return a.withDeployment(cmd.Context(), func(d *deploy.Deployment) error { return d.Down(cmd.Context(), volumes) })
 		},
 	}
@@ -22,12 +22,12 @@ func (a *app) down() *cobra.Command {
 	return cmd
 }
 
-func (a *app) stopCommand() *cobra.Command {
-	return &cobra.Command{
+func (a *app) stopCommand() *command.Command {
+	return &command.Command{
 		Use:   "stop",
 		Short: "Stop all of the project and keep it",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:  command.NoArgs,
+		Run: func(cmd *command.Command, _ []string) error {
 			return a.withDeployment(cmd.Context(), func(d *deploy.Deployment) error { return d.Stop(cmd.Context()) })
 		},
 	}

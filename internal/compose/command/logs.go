@@ -3,19 +3,19 @@ package command
 import (
 	"strconv"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 	"github.com/virga-cloud/virga/internal/compose/deploy"
 )
 
-func (a *app) logs() *cobra.Command {
+func (a *app) logs() *command.Command {
 	var o deploy.LogOptions
 	var tail string
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "logs [flags] [SERVICE...]",
 		Short:   "Show what the project's instances have written",
 		Example: "  virga compose logs -f --tail 20\n  virga compose logs web worker",
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Run: func(cmd *command.Command, args []string) error {
 			o.Tail = -1
 			if tail != "all" {
 				n, err := strconv.Atoi(tail)

@@ -13,8 +13,8 @@ import (
 	"syscall"
 
 	"github.com/sirupsen/logrus"
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 	"github.com/virga-cloud/virga/internal/endpoint"
 	"github.com/virga-cloud/virga/internal/remote"
 )
@@ -38,10 +38,8 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	logrus.SetOutput(stderr)
 	logrus.SetFormatter(warning{})
 	root := a.root()
-	root.SetArgs(leading(args))
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	return a.report(root.ExecuteContext(ctx))
+	_, err := root.Execute(ctx, leading(args))
+	return a.report(err)
 }
 
 // warning writes what the library of Compose files has to say as virga says
@@ -52,26 +50,23 @@ func (warning) Format(e *logrus.Entry) ([]byte, error) {
 	return fmt.Appendf(nil, "virga: %s: %s\n", e.Level, e.Message), nil
 }
 
-func (a *app) root() *cobra.Command {
-	root := &cobra.Command{
-		Use:         "compose",
-		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "virga compose"},
-		Short:       "Run what a Compose file describes",
+func (a *app) root() *command.Command {
+	root := &command.Command{
+		Use:   "virga compose",
+		Short: "Run what a Compose file describes",
 		Example: "  virga up -d\n  virga compose ps\n  virga compose logs -f web\n" +
 			"  virga down -v",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: command.NoArgs,
+		Run:  func(cmd *command.Command, _ []string) error { return cmd.Help() },
+		BadFlag: func(cmd *command.Command, err error) error {
+			return api.Errorf(api.CodeInvalid, "%s", err).WithHint("see `%s --help`", cmd.Path())
+		},
+		Out: a.out,
 	}
-	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return api.Errorf(api.CodeInvalid, "%s", err).WithHint("see `%s --help`", cmd.CommandPath())
-	})
 	a.endpoint.Register(root.PersistentFlags())
-	for _, cmd := range []*cobra.Command{a.up(), a.down(), a.stopCommand(), a.ps(), a.logs(), a.config(), a.watch()} {
+	for _, cmd := range []*command.Command{a.up(), a.down(), a.stopCommand(), a.ps(), a.logs(), a.config(), a.watch()} {
 		a.source.register(cmd.Flags())
-		root.AddCommand(cmd)
+		root.Add(cmd)
 	}
 	return root
 }

@@ -10,18 +10,18 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 	"github.com/virga-cloud/virga/internal/compose"
 )
 
-func (a *app) ps() *cobra.Command {
+func (a *app) ps() *command.Command {
 	var asJSON, quiet bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:     "ps [flags] [SERVICE...]",
 		Short:   "List the project's instances",
 		Example: "  virga compose ps\n  virga compose ps --json web",
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Run: func(cmd *command.Command, args []string) error {
 			name, err := a.projectName(cmd.Context())
 			if err != nil {
 				return err

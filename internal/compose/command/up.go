@@ -6,22 +6,22 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/spf13/cobra"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 	"github.com/virga-cloud/virga/internal/compose"
 	"github.com/virga-cloud/virga/internal/compose/deploy"
 )
 
-func (a *app) up() *cobra.Command {
+func (a *app) up() *command.Command {
 	var o deploy.UpOptions
 	var detach bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "up [flags] [SERVICE...]",
 		Short: "Make and start what the Compose file describes",
 		Long: "Make and start what the Compose file describes. What is there already and as it should be is left alone.\n\n" +
 			"Without -d the output of all services follows, and ctrl-c stops them.",
 		Example: "  virga up\n  virga up -d --wait\n  virga -f prod.yaml up -d --remove-orphans web",
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Run: func(cmd *command.Command, args []string) error {
 			return a.withPlan(cmd.Context(), args, func(d *deploy.Deployment, plan *compose.Plan) error {
 				if err := d.Up(cmd.Context(), plan, o); err != nil || detach || o.Wait || o.NoStart {
 					return err

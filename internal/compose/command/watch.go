@@ -3,7 +3,7 @@ package command
 import (
 	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/virga-cloud/virga/internal/command"
 	"github.com/virga-cloud/virga/internal/compose"
 	"github.com/virga-cloud/virga/internal/compose/deploy"
 )
@@ -11,15 +11,15 @@ import (
 // watchEvery is the time between two looks at what is watched.
 const watchEvery = 500 * time.Millisecond
 
-func (a *app) watch() *cobra.Command {
+func (a *app) watch() *command.Command {
 	var noUp bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "watch [flags] [SERVICE...]",
 		Short: "Bring changes of files to the running instances",
 		Long: "Bring the project up, then bring changes of files to its instances, as develop.watch of its services says, until ctrl-c.\n\n" +
 			"Actions are sync, restart and sync+restart. rebuild needs a builder, which virga does not have: import the new image and run `virga up -d`.",
 		Example: "  virga watch\n  virga compose watch --no-up web",
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Run: func(cmd *command.Command, args []string) error {
 			return a.withPlan(cmd.Context(), args, func(d *deploy.Deployment, plan *compose.Plan) error {
 				if !noUp {
 					if err := d.Up(cmd.Context(), plan, deploy.UpOptions{}); err != nil {
