@@ -32,8 +32,11 @@ type ServiceSpec struct {
 	Balance ServiceBalance `json:"balance,omitzero"`
 	TLS     *ServiceTLS    `json:"tls,omitempty" doc:"Certificate of https ports; default one of virga's own CA"`
 	// MaxBody refuses larger request bodies, in bytes.
-	MaxBody   int64 `json:"maxBody,omitempty" minimum:"0" doc:"Bytes; 0 has no limit"`
-	AccessLog bool  `json:"accessLog,omitempty" doc:"Write a line for each HTTP request to a file on the node"`
+	MaxBody int64 `json:"maxBody,omitempty" minimum:"0" doc:"Bytes; 0 has no limit"`
+	// TrustedProxies may say who asked: what proxies at these addresses say in
+	// X-Forwarded fields is passed on and believed.
+	TrustedProxies []netip.Prefix `json:"trustedProxies,omitempty" maxItems:"64" doc:"Addresses of proxies in front of the service"`
+	AccessLog      bool           `json:"accessLog,omitempty" doc:"Write a line for each HTTP request to a file on the node"`
 }
 
 // ServiceSelector chooses instances of the service's project. With both given

@@ -165,7 +165,7 @@ func pool(s *api.Service, target uint16, backends []api.ServiceBackend) proxy.Po
 	p := proxy.Pool{
 		Name:      s.Name + "." + s.Project + ":" + strconv.Itoa(int(target)),
 		SlowStart: time.Duration(b.SlowStart), Hold: time.Duration(b.Hold), HeadTimeout: time.Duration(b.Timeout),
-		MaxBody: s.Spec.MaxBody, Source: b.Affinity == api.AffinitySource, AccessLog: s.Spec.AccessLog,
+		MaxBody: s.Spec.MaxBody, Source: b.Affinity == api.AffinitySource, AccessLog: s.Spec.AccessLog, TrustedProxies: s.Spec.TrustedProxies,
 	}
 	if b.Affinity == api.AffinityCookie {
 		p.Affinity = b.Cookie

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -182,4 +183,23 @@ func parseCheck(text string) (*api.ServiceCheck, error) {
 		return &api.ServiceCheck{Type: kind}, nil
 	}
 	return nil, api.Invalid("check", "--check %q: want http:/PATH, tcp, exec:COMMAND or none", text)
+}
+
+// parsePrefixes reads subnets; an address alone is one of its own, and "none"
+// takes all away.
+func parsePrefixes(flag string, list []string) (out []netip.Prefix, err error) {
+	for text := range strings.SplitSeq(strings.Join(list, ","), ",") {
+		if text == "none" && len(list) == 1 {
+			return nil, nil
+		}
+		p, err := netip.ParsePrefix(text)
+		if a, aerr := netip.ParseAddr(text); aerr == nil && a.Zone() == "" {
+			p, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		if err != nil {
+			return nil, api.Invalid(flag, "--%s %q is not a subnet", flag, text).WithHint("such as 192.0.2.0/24, or one address")
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }

@@ -12,6 +12,7 @@ import (
 // serviceFlags are the flags of create and update.
 type serviceFlags struct {
 	selects, ports, publish      []string
+	trusted                      []string
 	hosts, paths, names          []string
 	group, network, address      string
 	check, affinity, cookie      string
@@ -44,6 +45,7 @@ func (f *serviceFlags) register(s *pflag.FlagSet) {
 	s.DurationVar(&f.head, "timeout", 0, "longest `time` until an answer begins (default 1m)")
 	s.IntVar(&f.retries, "retries", 0, "times that a request which may be repeated is tried elsewhere (default 2)")
 	s.StringVar(&f.maxBody, "max-body", "", "most `bytes` of a request's body")
+	s.StringArrayVar(&f.trusted, "trusted-proxies", nil, "`CIDR` of proxies in front of the service, whose X-Forwarded fields count; none to end that")
 	s.StringVar(&f.cert, "cert", "", "`file` with the certificate of https ports (default one of virga's own CA)")
 	s.StringVar(&f.key, "key", "", "`file` with its key")
 	s.StringArrayVar(&f.names, "tls-name", nil, "a further `name` in a certificate of virga's own CA or by --acme")
@@ -55,6 +57,12 @@ func (f *serviceFlags) register(s *pflag.FlagSet) {
 func (f *serviceFlags) apply(s *api.ServiceSpec, changed func(string) bool) error {
 	for _, set := range []func(*api.ServiceSpec, func(string) bool) error{f.selection, f.portsOf, f.routes, f.checks, f.balance, f.certificate} {
 		if err := set(s, changed); err != nil {
+			return err
+		}
+	}
+	if changed("trusted-proxies") {
+		var err error
+		if s.TrustedProxies, err = parsePrefixes("trusted-proxies", f.trusted); err != nil {
 			return err
 		}
 	}

@@ -51,7 +51,7 @@ func (x *exchange) attempt(b *backend, now time.Time, sticky string) (again bool
 // send writes the request's head with what there is of its body, then the rest.
 func (x *exchange) send() error {
 	h := &x.request
-	x.out = appendRequest(x.out[:0], h, x.target, x.client, x.secure)
+	x.out = appendRequest(x.out[:0], h, x.target, &x.from, x.secure)
 	framing := h.requestFraming()
 	left := h.length
 	if framing == counted {

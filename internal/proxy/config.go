@@ -32,6 +32,9 @@ type Pool struct {
 	// Source keeps a client at one backend by its address, where no cookie
 	// says otherwise.
 	Source bool
+	// TrustedProxies are where proxies are that may say who asked: what they say
+	// in X-Forwarded fields is passed on, and believed. What others say is not.
+	TrustedProxies []netip.Prefix
 	// AccessLog gives its requests to the access log.
 	AccessLog bool
 	// SlowStart is the time in which a new backend's share grows to its full

@@ -16,6 +16,7 @@ type exchange struct {
 	method   []byte
 	target   []byte
 	start    time.Time
+	from     origin
 	status   int
 	tried    []*backend
 	bodySent bool // some of the request's body was taken from the client
@@ -31,7 +32,7 @@ func (x *exchange) run() bool {
 		now := time.Now()
 		prefer := sticky
 		if prefer == "" && x.pool.Source {
-			prefer = x.pool.of(x.client, now)
+			prefer = x.pool.of(x.from.client, now)
 		}
 		b := x.pool.pick(now, x.tried, prefer)
 		if b == nil {

@@ -1,7 +1,5 @@
 package proxy
 
-import "net/netip"
-
 // hopByHop are the fields that end at each hop, by length of their name, and
 // those that the proxy writes itself.
 func hopByHop(name []byte) bool {
@@ -56,8 +54,8 @@ func foldSame(a, b []byte) bool {
 
 // appendRequest writes the head that goes to the backend: the same request
 // without what ends at this hop, and with who asked. What the client itself
-// claims in X-Forwarded fields is not passed on.
-func appendRequest(out []byte, h *head, target []byte, client netip.Addr, secure bool) []byte {
+// claims in X-Forwarded fields is not passed on, but for what from has of it.
+func appendRequest(out []byte, h *head, target []byte, from *origin, secure bool) []byte {
 	out = append(out, h.first.of(h.buf)...)
 	out = append(out, ' ')
 	out = append(out, target...)
@@ -72,16 +70,7 @@ func appendRequest(out []byte, h *head, target []byte, client netip.Addr, secure
 	if h.hosts == 0 {
 		out = append(out, "Host: \r\n"...)
 	}
-	out = append(out, "X-Forwarded-For: "...)
-	out = client.AppendTo(out)
-	out = append(out, "\r\nX-Forwarded-Proto: "...)
-	if secure {
-		out = append(out, "https\r\nX-Forwarded-Host: "...)
-	} else {
-		out = append(out, "http\r\nX-Forwarded-Host: "...)
-	}
-	out = append(out, h.host.of(h.buf)...)
-	out = append(out, '\r', '\n')
+	out = from.appendForwarded(out, secure, h.host.of(h.buf))
 	if h.chunked {
 		out = append(out, "Transfer-Encoding: chunked\r\n"...)
 	}

@@ -58,7 +58,7 @@ func TestRequestHead(t *testing.T) {
 	if h.length != 5 || h.persists() || string(h.host.of(h.buf)) != "x.org:80" || string(h.value("x-keep")) != "v" {
 		t.Errorf("%+v", h)
 	}
-	out := string(appendRequest(nil, &h, h.second.of(h.buf), clientAddr, false))
+	out := string(appendRequest(nil, &h, h.second.of(h.buf), &asker, false))
 	if strings.Contains(out, "X-Drop") || strings.Contains(out, "6.6.6.6") || !strings.Contains(out, "X-Forwarded-For: 192.0.2.1\r\n") || !strings.Contains(out, "X-Keep: v\r\n") {
 		t.Errorf("forwarded as %q", out)
 	}
@@ -90,7 +90,7 @@ func FuzzRequestHead(f *testing.F) {
 		if r.Method != string(h.first.of(b)) {
 			t.Fatalf("method %q here, %q there", h.first.of(b), r.Method)
 		}
-		out := appendRequest(nil, &h, h.second.of(h.buf), clientAddr, false)
+		out := appendRequest(nil, &h, h.second.of(h.buf), &asker, false)
 		if _, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(out))); err != nil && h.hosts > 0 {
 			t.Fatalf("forwarded as %q: %v", out, err)
 		}

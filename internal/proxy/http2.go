@@ -87,7 +87,7 @@ func (p *Proxy) handle(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	seen := &statusWriter{ResponseWriter: w}
-	x := &exchange2{proxy: p, pool: e.pool, in: r, start: start}
+	x := &exchange2{proxy: p, pool: e.pool, in: r, start: start, from: e.pool.origin2(r)}
 	defer x.end()
 	rp := &httputil.ReverseProxy{
 		Transport: x, FlushInterval: -1, ErrorLog: p.http2.ErrorLog, BufferPool: copyBuffers{},
@@ -107,7 +107,7 @@ func (p *Proxy) handle(w http.ResponseWriter, r *http.Request) {
 	}
 	x.pool.metrics.observe(seen.status, time.Since(start))
 	if p.access != nil && x.pool.AccessLog {
-		a := Access{Time: start, Client: addressOf(r).String(), Method: r.Method, Host: r.Host, Path: r.URL.Path, Pool: x.pool.Name,
+		a := Access{Time: start, Client: x.from.client.String(), Method: r.Method, Host: r.Host, Path: r.URL.Path, Pool: x.pool.Name,
 			Status: seen.status, Took: time.Since(start)}
 		if x.backend != nil {
 			a.Backend = x.backend.id

@@ -18,6 +18,7 @@ type exchange2 struct {
 	pool     *pool
 	in       *http.Request
 	start    time.Time
+	from     origin
 	backend  *backend // the last one tried, or nil
 	tried    []*backend
 	bodyRead bool
@@ -34,7 +35,7 @@ func (x *exchange2) rewrite(pr *httputil.ProxyRequest, e *entry) {
 	for _, name := range []string{"Forwarded", "X-Real-Ip", "X-Forwarded-Port"} {
 		pr.Out.Header.Del(name) // as with HTTP/1; the others are gone already
 	}
-	pr.SetXForwarded()
+	x.from.setForwarded(pr.Out.Header, pr.In.TLS != nil, pr.In.Host)
 	if e.strip {
 		u := pr.Out.URL
 		if u.Path = u.Path[len(e.path):]; u.Path == "" || u.Path[0] != '/' {
@@ -124,7 +125,7 @@ func (x *exchange2) choose(until *time.Time) *backend {
 			prefer = stickyOf(x.in, x.pool.Affinity)
 		}
 		if prefer == "" && x.pool.Source {
-			prefer = x.pool.of(addressOf(x.in), now)
+			prefer = x.pool.of(x.from.client, now)
 		}
 		if b := x.pool.pick(now, x.tried, prefer); b != nil {
 			return b

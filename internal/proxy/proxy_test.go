@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-var clientAddr = netip.MustParseAddr("192.0.2.1")
+var asker = direct(netip.MustParseAddr("192.0.2.1"))
 
 // front is a proxy that listens on loopback.
 type front struct {

@@ -269,7 +269,7 @@ func (s *session) serve(start time.Time) bool {
 			target = append([]byte{'/'}, target...)
 		}
 	}
-	x := exchange{session: s, pool: e.pool, method: method, target: target, start: start}
+	x := exchange{session: s, pool: e.pool, method: method, target: target, start: start, from: e.pool.origin(s.client, h)}
 	if limit := e.pool.MaxBody; limit > 0 && h.length > limit {
 		x.fail(413, tooLarge(limit).Error())
 		e.pool.metrics.observe(413, time.Since(start))
@@ -280,7 +280,7 @@ func (s *session) serve(start time.Time) bool {
 	took := time.Since(start)
 	e.pool.metrics.observe(x.status, took)
 	if log := s.proxy.access; log != nil && e.pool.AccessLog {
-		a := Access{Time: start, Client: s.client.String(), Method: string(method), Host: string(h.host.of(h.buf)),
+		a := Access{Time: start, Client: x.from.client.String(), Method: string(method), Host: string(h.host.of(h.buf)),
 			Path: string(path), Pool: e.pool.Name, Status: x.status, Took: took}
 		if x.backend != nil {
 			a.Backend = x.backend.id

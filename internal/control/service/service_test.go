@@ -119,6 +119,15 @@ func TestValidate(t *testing.T) {
 		}},
 		{"spec.routes[0].path", func(s *api.ServiceSpec) { s.Routes = []api.ServiceRoute{{Path: "a"}} }},
 		{"spec.routes[0].strip", func(s *api.ServiceSpec) { s.Routes = []api.ServiceRoute{{Strip: true}} }},
+		{"spec.trustedProxies", func(s *api.ServiceSpec) {
+			s.Ports[0].Protocol, s.TrustedProxies = "tcp", []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+		}},
+		{"spec.trustedProxies[1]", func(s *api.ServiceSpec) {
+			s.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("192.0.2.1/24")}
+		}},
+		{"", func(s *api.ServiceSpec) {
+			s.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("2001:db8::/64")}
+		}},
 		{"spec.check.command", func(s *api.ServiceSpec) { s.Check = &api.ServiceCheck{Type: "exec"} }},
 		{"spec.check.interval", func(s *api.ServiceSpec) { s.Check = &api.ServiceCheck{Type: "tcp", Interval: 1} }},
 		{"spec.balance.cookie", func(s *api.ServiceSpec) { s.Balance.Cookie = "a;b" }},

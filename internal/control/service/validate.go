@@ -39,7 +39,7 @@ func Complete(s *api.ServiceSpec) {
 // Validate checks a completed specification.
 func Validate(s *api.ServiceSpec) error {
 	for _, check := range []func(*api.ServiceSpec) error{
-		validateSelector, validatePorts, validateRoutes, validateCheck, validateBalance, validateTLS,
+		validateSelector, validatePorts, validateRoutes, validateCheck, validateBalance, validateProxies, validateTLS,
 	} {
 		if err := check(s); err != nil {
 			return err
@@ -224,6 +224,20 @@ func durations(prefix string, list ...bound) error {
 		if d := time.Duration(b.d); d < 0 || d > maxDuration || d > 0 && d < b.least {
 			return api.Invalid(prefix+b.name, "%s %s is not between %s and %s", b.name, d, b.least, maxDuration)
 		}
+	}
+	return nil
+}
+
+// validateProxies wants subnets of one family, written as such.
+func validateProxies(s *api.ServiceSpec) error {
+	for i, p := range s.TrustedProxies {
+		field := fmt.Sprintf("spec.trustedProxies[%d]", i)
+		if !p.IsValid() || p != p.Masked() || p.Addr().Is4In6() {
+			return api.Invalid(field, "%s is not a subnet", p).WithHint("such as 192.0.2.0/24 or 2001:db8::1/128")
+		}
+	}
+	if len(s.TrustedProxies) > 0 && !slices.ContainsFunc(s.Ports, api.ServicePort.HTTP) {
+		return api.Invalid("spec.trustedProxies", "only HTTP says who asked before a proxy").WithHint("--http makes the ports http")
 	}
 	return nil
 }
