@@ -216,7 +216,7 @@ func brokenError(err error) error {
 func (c *Client) call(ctx context.Context, method, path string, query url.Values, in, out any) error {
 	r := request{method: method, target: c.target(path, query)}
 	if in != nil {
-		b, err := json.Marshal(in)
+		b, err := encode(in)
 		if err != nil {
 			return fmt.Errorf("encode request: %w", err)
 		}

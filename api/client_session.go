@@ -56,7 +56,7 @@ func (c *Client) Run(ctx context.Context, r CreateRequest) (*ClientSession, stri
 
 // begin sends what to run and waits until it is made.
 func (s *ClientSession) begin(r CreateRequest) (string, error) {
-	b, err := json.Marshal(r)
+	b, err := encode(r)
 	if err != nil {
 		return "", fmt.Errorf("encode request: %w", err)
 	}
