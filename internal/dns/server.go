@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -48,10 +49,10 @@ type Server struct {
 	conns  chan struct{} // one for each TCP client
 
 	listening sync.Mutex
-	at        map[string]*listener // +checklocks:listening; by network
+	at        map[string][]*listener // +checklocks:listening; by network, one for each gateway
 }
 
-// listener are the sockets of one network.
+// listener are the sockets at one gateway.
 type listener struct {
 	addr netip.Addr
 	udp  *net.UDPConn
@@ -61,7 +62,7 @@ type listener struct {
 // NewServer makes a server that listens nowhere yet.
 func NewServer(c Config) *Server {
 	s := &Server{
-		Zone: NewZone(c.Domain), config: c, at: map[string]*listener{},
+		Zone: NewZone(c.Domain), config: c, at: map[string][]*listener{},
 		slots: make(chan struct{}, maxForwards), conns: make(chan struct{}, maxConnections),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -69,29 +70,56 @@ func NewServer(c Config) *Server {
 	return s
 }
 
-// Listen answers on a network at the first of its gateways, which need not be
-// up yet. A gateway is the node's address with the length of its subnet. A
-// network listened on at that address already stays as it is.
+// Listen answers on a network at its gateways, which need not be up yet. A
+// gateway is the node's address with the length of its subnet. A network
+// listened on at the first already stays as it is. Of the others one may be
+// another program's: At says where queries are answered.
 func (s *Server) Listen(ctx context.Context, network string, gateways ...netip.Prefix) error {
 	s.listening.Lock()
 	defer s.listening.Unlock()
 	s.addNetwork(network, gateways...)
 	gateway := gateways[0].Addr()
-	if l := s.at[network]; l != nil {
-		if l.addr == gateway {
+	if all := s.at[network]; len(all) > 0 {
+		if all[0].addr == gateway {
 			return nil
 		}
-		l.close()
-		delete(s.at, network)
+		s.hangUp(network)
 	}
-	l, err := listen(ctx, gateway)
-	if err != nil {
-		return fmt.Errorf("name server of network %s: %w", network, err)
+	for i, g := range gateways {
+		l, err := listen(ctx, g.Addr())
+		if err != nil {
+			if i == 0 {
+				return fmt.Errorf("name server of network %s: %w", network, err)
+			}
+			s.config.Log.Warn("queries are not answered at every gateway", "network", network, "gateway", g.Addr(), "err", err)
+			continue
+		}
+		s.at[network] = append(s.at[network], l)
+		s.work.Go(func() { s.serveUDP(network, l.udp) })
+		s.work.Go(func() { s.serveTCP(network, l.tcp) })
 	}
-	s.at[network] = l
-	s.work.Go(func() { s.serveUDP(network, l.udp) })
-	s.work.Go(func() { s.serveTCP(network, l.tcp) })
 	return nil
+}
+
+// At is where queries are answered on a network.
+func (s *Server) At(network string) []netip.Addr {
+	s.listening.Lock()
+	defer s.listening.Unlock()
+	var out []netip.Addr
+	for _, l := range s.at[network] {
+		out = append(out, l.addr)
+	}
+	return out
+}
+
+// hangUp closes the sockets of a network.
+//
+// +checklocks:s.listening
+func (s *Server) hangUp(network string) {
+	for _, l := range s.at[network] {
+		l.close()
+	}
+	delete(s.at, network)
 }
 
 // Unlisten ends the answers on a network. Idempotent.
@@ -99,18 +127,14 @@ func (s *Server) Unlisten(network string) {
 	s.listening.Lock()
 	defer s.listening.Unlock()
 	s.removeNetwork(network)
-	if l := s.at[network]; l != nil {
-		l.close()
-		delete(s.at, network)
-	}
+	s.hangUp(network)
 }
 
 // Close ends all answers and waits for what is under way.
 func (s *Server) Close() error {
 	s.listening.Lock()
-	for network, l := range s.at {
-		l.close()
-		delete(s.at, network)
+	for network := range s.at {
+		s.hangUp(network)
 	}
 	s.listening.Unlock()
 	s.cancel()
@@ -147,8 +171,8 @@ func (l *listener) close() {
 func (s *Server) own(a netip.Addr) bool {
 	s.listening.Lock()
 	defer s.listening.Unlock()
-	for _, l := range s.at {
-		if l.addr == a {
+	for _, all := range s.at {
+		if slices.ContainsFunc(all, func(l *listener) bool { return l.addr == a }) {
 			return true
 		}
 	}

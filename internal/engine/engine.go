@@ -6,6 +6,7 @@ package engine
 
 import (
 	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -68,6 +69,20 @@ type Sandbox struct {
 	// IDs is the first of the 65,536 host uids and gids that UserNS maps from
 	// 0; 0 without a user namespace.
 	IDs uint32
+	// Taps are the interfaces of a virtual machine, in the order of its
+	// networks. NetNS is then an empty network for its monitor.
+	Taps []Tap
+}
+
+// Tap is one interface of a virtual machine, as far as its monitor has to know
+// it. The network lasts for as long as somebody has one of the queues open: the
+// monitor gets them as open files and needs no privilege.
+type Tap struct {
+	MAC net.HardwareAddr // the guest's; it can send by no other
+	MTU int              // bytes
+	// Queues are files of frames, each frame behind a struct virtio_net_hdr.
+	// They do not block.
+	Queues []*os.File
 }
 
 // Started is a life that has begun.

@@ -78,6 +78,12 @@ func insideMAC(ip netip.Addr) net.HardwareAddr { return macOf(0x02, ip) }
 // outsideMAC is that of the node's end of the link.
 func outsideMAC(ip netip.Addr) net.HardwareAddr { return macOf(0xfe, ip) }
 
+// linkLocal is the IPv6 address that goes with a hardware address on its link.
+func linkLocal(mac net.HardwareAddr) netip.Prefix {
+	b := [16]byte{0: 0xfe, 1: 0x80, 8: mac[0] ^ 2, 9: mac[1], 10: mac[2], 11: 0xff, 12: 0xfe, 13: mac[3], 14: mac[4], 15: mac[5]}
+	return netip.PrefixFrom(netip.AddrFrom16(b), 64)
+}
+
 // addressOf is the address that an outside hardware address goes with.
 func addressOf(mac net.HardwareAddr) (netip.Addr, bool) {
 	if len(mac) != 6 || mac[0] != 0xfe || mac[1] != 0x76 {

@@ -55,15 +55,25 @@ func (f *Fabric) Adopt(ctx context.Context, r Request, have []api.AddressOn, por
 	f.mu.Unlock()
 	f.dns.Put(host(r, m.ports))
 	f.judged(m)
+	if err := f.guide(ctx, m, m.ports); err != nil {
+		// Its guest goes on with what it was told.
+		f.config.Log.Error("guest is not told its addresses", "instance", m.name, "err", err)
+	}
 	return nil
 }
 
 // portsOf finds the links and addresses of an instance: by its process, else
-// by the label of its links and what its status says.
+// by the label of its links and what its status says. Those of a virtual
+// machine are known by their label.
 func (f *Fabric) portsOf(r Request, have []api.AddressOn) ([]port, error) {
 	links, err := f.conn.List()
 	if err != nil {
 		return nil, err
+	}
+	if r.Kind == Tap {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.tapsOf(r, links), nil
 	}
 	if r.PID > 0 {
 		ports, err := f.portsOfProcess(r.PID, links)

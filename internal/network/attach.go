@@ -26,16 +26,23 @@ func (f *Fabric) Attach(ctx context.Context, r Request) (*Attachment, error) {
 	if err := checkNames(r); err != nil {
 		return nil, err
 	}
+	if err := checkKind(r); err != nil {
+		return nil, err
+	}
 	if len(r.Networks) == 0 {
 		r.Networks = []api.Attachment{{Network: api.NetworkDefault}}
 	}
 	switch r.Networks[0].Network {
 	case api.NetworkHost:
+		if r.Kind == Tap {
+			return nil, api.Invalid("spec.networks", "a virtual machine cannot be on the node's own network").
+				WithHint("publish its ports instead")
+		}
 		return f.attachHost(r)
 	case api.NetworkNone:
 		return f.attachNone(r)
 	}
-	return f.attach(r)
+	return f.attach(ctx, r)
 }
 
 // attachHost gives a user namespace at most; the network is the node's.
@@ -90,7 +97,7 @@ func alone(r Request) error {
 }
 
 // attach gives a place on networks of this node.
-func (f *Fabric) attach(r Request) (*Attachment, error) {
+func (f *Fabric) attach(ctx context.Context, r Request) (*Attachment, error) {
 	wants, err := f.wants(r)
 	if err != nil {
 		return nil, err
@@ -114,7 +121,10 @@ func (f *Fabric) attach(r Request) (*Attachment, error) {
 		return nil, errors.Join(err, f.drop(p))
 	}
 	f.labels.set(r.Instance, p.ports)
-	f.remember(r, p, published)
+	m := f.remember(r, p, published)
+	if err := f.guide(ctx, m, p.ports); err != nil {
+		return nil, errors.Join(err, f.Detach(ctx, r.Instance), p.close())
+	}
 	a := &Attachment{Sandbox: p.sandbox(), Addresses: addressesOn(p.ports)}
 	for _, b := range published {
 		if !b.twin {
@@ -171,7 +181,7 @@ func (f *Fabric) wants(r Request) ([]want, error) {
 
 // settle finds or makes a place and fills in the addresses of wants.
 func (f *Fabric) settle(r Request, wants []want) (*place, error) {
-	if len(wants) == 1 && r.UserNS && wants[0].segment == f.warm.segment && wants[0].mac == nil && !wants[0].addr6.IsValid() {
+	if len(wants) == 1 && r.UserNS && r.Kind == Veth && wants[0].segment == f.warm.segment && wants[0].mac == nil && !wants[0].addr6.IsValid() {
 		p, err := f.settleWarm(r, &wants[0])
 		if p != nil || err != nil {
 			return p, err
@@ -183,7 +193,7 @@ func (f *Fabric) settle(r Request, wants []want) (*place, error) {
 			return nil, err
 		}
 	}
-	p, err := f.newPlace(r.UserNS, wants)
+	p, err := f.placeFor(r, wants)
 	if err != nil {
 		f.freeAll(wants)
 		return nil, err
@@ -279,7 +289,7 @@ func kept(r Request, s *segment) netip.Addr {
 	return netip.Addr{}
 }
 
-func (f *Fabric) remember(r Request, p *place, published []*reservation) {
+func (f *Fabric) remember(r Request, p *place, published []*reservation) *member {
 	m := newMember(r)
 	m.ids, m.ports, m.published = p.ids, p.ports, published
 	f.mu.Lock()
@@ -287,6 +297,7 @@ func (f *Fabric) remember(r Request, p *place, published []*reservation) {
 	f.mu.Unlock()
 	f.dns.Put(host(r, p.ports))
 	f.judged(m)
+	return m
 }
 
 func (f *Fabric) address(s *segment) (netip.Addr, error) {
@@ -316,7 +327,7 @@ func (f *Fabric) drop(p *place) error {
 }
 
 func (p *place) sandbox() engine.Sandbox {
-	return engine.Sandbox{UserNS: p.User, NetNS: p.Net, IDs: p.ids}
+	return engine.Sandbox{UserNS: p.User, NetNS: p.Net, IDs: p.ids, Taps: p.taps}
 }
 
 // sysctls sets what an instance asked for.

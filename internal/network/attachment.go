@@ -8,14 +8,24 @@ import (
 	"github.com/virga-cloud/virga/internal/engine"
 )
 
+// Kind says what is at the instance's end of its links.
+type Kind int
+
+const (
+	Veth Kind = iota // an interface in a namespace that its processes are in
+	Tap              // a file for the monitor of a virtual machine
+)
+
 // Request asks for an instance's place on the network.
 type Request struct {
 	Instance string // id
 	Name     string
 	Project  string
 	Labels   map[string]string
-	Group    string           // that it is a member of, or ""
-	Hostname string           // default Name
+	Group    string // that it is a member of, or ""
+	Hostname string // default Name
+	Kind     Kind
+	Queues   int              // of each interface of kind Tap; default 1
 	Networks []api.Attachment // one "host" or "none", or networks by name; default one "default"
 	Ports    []api.Port
 	// Rate limits each interface.
@@ -37,12 +47,13 @@ type Request struct {
 }
 
 // Attachment is an instance's place on the network. Close closes its files;
-// the namespaces live on while the instance's processes do.
+// the namespaces live on while the instance's processes do, its TAPs while its
+// monitor has them open.
 type Attachment struct {
 	Sandbox   engine.Sandbox
 	Addresses []api.AddressOn
 	Ports     []api.Port // with the host ports chosen
-	Resolv    []byte     // contents of /etc/resolv.conf
+	Resolv    []byte     // contents of /etc/resolv.conf; a guest is told the same by DHCP
 	Hosts     []byte     // contents of /etc/hosts
 }
 
@@ -54,5 +65,5 @@ func (a *Attachment) Close() error {
 			errs = append(errs, f.Close())
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, closeTaps(a.Sandbox.Taps))...)
 }

@@ -1,10 +1,13 @@
 package network
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Detach takes back addresses, ports and names. The links go with the
 // namespaces, when the last process has left them and the attachment is
-// closed. Idempotent.
+// closed; those of kind Tap when their monitor has ended. Idempotent.
 func (f *Fabric) Detach(ctx context.Context, instance string) error {
 	f.mu.Lock()
 	m := f.members[instance]
@@ -15,7 +18,7 @@ func (f *Fabric) Detach(ctx context.Context, instance string) error {
 		return nil
 	}
 	f.dns.Remove(instance)
-	err := f.unpublish(m.published)
+	err := errors.Join(f.unpublish(m.published), f.guide(ctx, m, m.ports))
 	f.judged(m) // before its addresses are another's
 	for _, p := range m.ports {
 		f.free(p.segment, p.addr)

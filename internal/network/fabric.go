@@ -14,6 +14,7 @@ import (
 	"github.com/virga-cloud/virga/internal/dns"
 	"github.com/virga-cloud/virga/internal/linux/link"
 	"github.com/virga-cloud/virga/internal/linux/nft"
+	"github.com/virga-cloud/virga/internal/network/autoconf"
 )
 
 // Fabric is all of a node's networks. It works in the network namespace it was
@@ -31,6 +32,9 @@ type Fabric struct {
 	labels *labels
 	fronts *fronts
 	doors  doors
+
+	autoconf *autoconf.Server
+	guiding  sync.Mutex // keeps what guests are told in order; taken before mu
 
 	stop context.CancelFunc // ends work
 	work sync.WaitGroup
@@ -56,6 +60,9 @@ type member struct {
 	labels                  map[string]string
 	ids                     uint32
 	rate                    api.NetworkRate
+	kind                    Kind
+	hostname                string
+	search                  []string // domains instead of the project's
 	ports                   []port
 	published               []*reservation
 }
@@ -87,6 +94,9 @@ func New(ctx context.Context, c Config) (*Fabric, error) {
 		Domain: f.config.Domain, Project: api.DefaultProject, ResolvConf: f.config.ResolvConf, Log: f.config.Log,
 	})
 	if f.left, err = f.remains(); err != nil {
+		return nil, errors.Join(err, f.dns.Close(), f.table.Close(), conn.Close())
+	}
+	if f.autoconf, err = autoconf.NewServer(f.config.Log); err != nil {
 		return nil, errors.Join(err, f.dns.Close(), f.table.Close(), conn.Close())
 	}
 	if f.labels, err = newLabels(f.config.Log); err != nil {
@@ -314,7 +324,7 @@ func (f *Fabric) Close() error {
 	f.warm.close()
 	f.labels.close()
 	f.closeDoors()
-	err := f.dns.Close()
+	err := errors.Join(f.dns.Close(), f.autoconf.Close())
 	f.mu.Lock()
 	for _, m := range f.members {
 		for _, p := range m.published {

@@ -13,9 +13,12 @@ import (
 // Kinds of resource.
 const (
 	kindVeth   = "veth"
+	kindTap    = "tap"
 	kindBridge = "bridge"
 	kindRule   = "rule"
 	ownerNode  = "node"
+
+	kindTun = "tun" // what the kernel calls a TAP
 )
 
 // Resources lists the links and rules of this daemon. A link in use belongs to
@@ -65,6 +68,8 @@ func (f *Fabric) Resources(ctx context.Context) ([]api.Resource, error) {
 			out = append(out, api.Resource{Kind: kindBridge, Name: l.Name, Owner: f.bridgeOwner(l.Name)})
 		case l.Kind == kindVeth && bridges[l.Master]:
 			out = append(out, api.Resource{Kind: kindVeth, Name: l.Name, Owner: f.ownerOf(l, owners)})
+		case l.Kind == kindTun && bridges[l.Master]:
+			out = append(out, api.Resource{Kind: kindTap, Name: l.Name, Owner: f.ownerOf(l, owners)})
 		}
 	}
 	return out, nil
@@ -105,7 +110,7 @@ func ruleName(p nft.Published) string {
 // Collect gives back a link, a bridge or a published port that has no owner. Idempotent.
 func (f *Fabric) Collect(ctx context.Context, r api.Resource) error {
 	switch r.Kind {
-	case kindVeth, kindBridge, kindFunnel:
+	case kindVeth, kindTap, kindBridge, kindFunnel:
 		return f.conn.Do(link.Delete(r.Name))
 	case kindRule:
 		return f.collectRule(r.Name)

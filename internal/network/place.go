@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/virga-cloud/virga/internal/engine"
 	"github.com/virga-cloud/virga/internal/linux/link"
 	"github.com/virga-cloud/virga/internal/linux/namespace"
 )
@@ -15,9 +16,13 @@ import (
 // place is the ground for one instance: namespaces with links into networks.
 type place struct {
 	namespace.Pair
-	ids   uint32 // first host id of the user namespace, 0 without one
-	ports []port // in the order of the interfaces eth0, eth1, …
+	ids   uint32       // first host id of the user namespace, 0 without one
+	ports []port       // in the order of the interfaces eth0, eth1, …
+	taps  []engine.Tap // of the ports, when they are of kind Tap
 }
+
+// close closes what is open. Links vanish with it when nobody else has it open.
+func (p *place) close() error { return errors.Join(p.Pair.Close(), closeTaps(p.taps)) }
 
 // port is one link of a place into a network.
 type port struct {
@@ -112,20 +117,8 @@ func (f *Fabric) plug(p *place, inside *link.Conn, i int, w want) ([]link.Reques
 	if err := f.conn.Do(link.AddVeth(v), link.SetPort(v.Name, true, w.segment.spec.Isolated)); err != nil {
 		return nil, err
 	}
-	q := port{segment: w.segment, addr: w.addr, addr6: w.addr6, link: v.Name, index: i, mac: mac}
-	if !q.addr6.IsValid() {
-		q.addr6 = w.segment.addr6(w.addr)
-	}
-	p.ports = append(p.ports, q)
-	outer, err := f.conn.ByName(v.Name)
+	q, err := f.plugged(p, i, w, v.Name, mac)
 	if err != nil {
-		return nil, err
-	}
-	p.ports[len(p.ports)-1].outer = outer.Index
-	if err := f.guard.Put(p.ports[len(p.ports)-1].guarded()); err != nil {
-		return nil, err
-	}
-	if err := f.conn.Do(link.Forward(outer.Index, mac)); err != nil {
 		return nil, err
 	}
 	l, err := inside.ByName(v.Peer)
@@ -133,6 +126,26 @@ func (f *Fabric) plug(p *place, inside *link.Conn, i int, w want) ([]link.Reques
 		return nil, err
 	}
 	return append([]link.Request{link.Up(l.Index)}, q.address(l.Index, i)...), nil
+}
+
+// plugged adds the port of a link that is on its bridge: from here on it may
+// send as itself only, and gets what is for it.
+func (f *Fabric) plugged(p *place, i int, w want, name string, mac net.HardwareAddr) (port, error) {
+	q := port{segment: w.segment, addr: w.addr, addr6: w.addr6, link: name, index: i, mac: mac}
+	if !q.addr6.IsValid() {
+		q.addr6 = w.segment.addr6(w.addr)
+	}
+	p.ports = append(p.ports, q)
+	outer, err := f.conn.ByName(name)
+	if err != nil {
+		return q, err
+	}
+	q.outer = outer.Index
+	p.ports[len(p.ports)-1] = q
+	if err := f.guard.Put(q.guarded()); err != nil {
+		return q, err
+	}
+	return q, f.conn.Do(link.Forward(outer.Index, mac))
 }
 
 // readdress gives the only interface of a place another address.
@@ -166,7 +179,7 @@ func (f *Fabric) readdress(p *place, addr netip.Addr) error {
 func (f *Fabric) discard(p *place) error {
 	f.ids.free(p.ids)
 	f.unguard(p.ports)
-	return p.Close()
+	return p.close()
 }
 
 func interfaceName(i int) string { return "eth" + strconv.Itoa(i) }

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/engine"
 	"github.com/virga-cloud/virga/internal/linux/link"
 	"github.com/virga-cloud/virga/internal/linux/namespace"
 	"github.com/virga-cloud/virga/internal/linux/nft"
@@ -17,9 +18,9 @@ import (
 // Reconnect makes the networks of a running instance those of r, which names a
 // process of it: what is new is plugged in, what is gone is pulled out, what
 // stays is not touched. New interfaces come after those there are. It returns
-// the addresses the instance has then. Idempotent; an error leaves things as
-// they were.
-func (f *Fabric) Reconnect(ctx context.Context, r Request) ([]api.AddressOn, error) {
+// the addresses the instance has then, and of a virtual machine the new TAPs,
+// for its monitor. Idempotent; without an attachment things are as they were.
+func (f *Fabric) Reconnect(ctx context.Context, r Request) (*Attachment, error) {
 	f.mu.Lock()
 	m := f.members[r.Instance]
 	f.mu.Unlock()
@@ -48,29 +49,41 @@ func (f *Fabric) Reconnect(ctx context.Context, r Request) ([]api.AddressOn, err
 	if err := stillReachable(m, keep, wants); err != nil {
 		return nil, err
 	}
-	fresh, err := f.plugLive(r, m, wants)
+	added, err := f.plugLive(r, m, wants)
 	if err != nil {
 		return nil, fmt.Errorf("connect %s: %w", r.Name, err)
 	}
+	fresh := added.ports
 	ports := append(keep, fresh...)
 	if m.rate != (api.NetworkRate{}) {
 		if err := f.limit(r.Instance, fresh, m.rate); err != nil {
-			f.unlimit(fresh, m.rate)
-			return nil, errors.Join(err, f.unplug(fresh))
+			return nil, errors.Join(err, f.takeBack(added, m))
 		}
 	}
 	if err := f.retarget(m, ports); err != nil {
-		f.unlimit(fresh, m.rate)
-		return nil, errors.Join(fmt.Errorf("move ports of %s: %w", r.Name, err), f.unplug(fresh))
+		return nil, errors.Join(fmt.Errorf("move ports of %s: %w", r.Name, err), f.takeBack(added, m))
 	}
 	f.mu.Lock()
+	before := m.ports
 	m.ports = ports
 	f.mu.Unlock()
+	if err := f.guide(ctx, m, append(gone, ports...)); err != nil {
+		f.mu.Lock()
+		m.ports = before
+		f.mu.Unlock()
+		return nil, errors.Join(err, f.retarget(m, before), f.takeBack(added, m), f.guide(ctx, m, before))
+	}
 	f.dns.Put(host(r, ports))
 	f.labels.set(r.Instance, fresh)
 	f.judged(m)
 	f.unlimit(gone, m.rate)
-	return addressesOn(ports), f.unplug(gone)
+	return &Attachment{Sandbox: engine.Sandbox{Taps: added.taps}, Addresses: addressesOn(ports)}, f.unplug(gone)
+}
+
+// takeBack undoes plugLive.
+func (f *Fabric) takeBack(added *place, m *member) error {
+	f.unlimit(added.ports, m.rate)
+	return errors.Join(f.unplug(added.ports), closeTaps(added.taps))
 }
 
 // stillReachable refuses to leave published ports without a way to them.
@@ -87,10 +100,24 @@ func stillReachable(m *member, keep []port, wants []want) error {
 		WithHint("connect it to a network that is not internal first")
 }
 
-// plugLive gives the namespace of a running instance new interfaces.
-func (f *Fabric) plugLive(r Request, m *member, wants []want) ([]port, error) {
+// plugLive gives a running instance new interfaces: in its namespace, or as
+// files. It returns a place with those alone.
+func (f *Fabric) plugLive(r Request, m *member, wants []want) (*place, error) {
+	p := &place{}
 	if len(wants) == 0 {
-		return nil, nil
+		return p, nil
+	}
+	next := 0
+	for _, q := range m.ports {
+		next = max(next, q.index+1)
+	}
+	if m.kind == Tap {
+		for i, w := range wants {
+			if err := f.plugOne(r, p, nil, next+i, w); err != nil {
+				return nil, errors.Join(err, f.takeBack(p, m))
+			}
+		}
+		return p, nil
 	}
 	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", r.PID))
 	if err != nil {
@@ -102,30 +129,30 @@ func (f *Fabric) plugLive(r Request, m *member, wants []want) ([]port, error) {
 		return nil, err
 	}
 	defer inside.Close()
-	next := 0
-	for _, p := range m.ports {
-		next = max(next, p.index+1)
-	}
-	p := &place{Pair: namespace.Pair{Net: ns}}
+	p.Net = ns
 	for i, w := range wants {
 		if err := f.plugOne(r, p, inside, next+i, w); err != nil {
 			return nil, errors.Join(err, f.unplug(p.ports))
 		}
 	}
-	return p.ports, nil
+	return p, nil
 }
 
+// plugOne plugs one interface in: as a file where inside is nil.
 func (f *Fabric) plugOne(r Request, p *place, inside *link.Conn, i int, w want) error {
 	if err := f.choose(r, &w); err != nil {
 		return err
 	}
 	had := len(p.ports)
-	reqs, err := f.plug(p, inside, i, w)
-	if err == nil && w.segment.subnet6.IsValid() {
+	var reqs []link.Request
+	var err error
+	if inside == nil {
+		err = f.plugTap(r, p, i, w)
+	} else if reqs, err = f.plug(p, inside, i, w); err == nil && w.segment.subnet6.IsValid() {
 		// The namespace may have been born without IPv6.
 		err = namespace.In(p.Net, func() error { return linkIPv6(interfaceName(i)) })
 	}
-	if err == nil {
+	if err == nil && inside != nil {
 		err = inside.Do(reqs...)
 	}
 	if err != nil && len(p.ports) == had {

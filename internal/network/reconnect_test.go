@@ -31,7 +31,11 @@ func TestReconnect(t *testing.T) {
 	reconnect := func(networks ...string) ([]api.AddressOn, error) {
 		t.Helper()
 		r.Networks = on("", networks...).Networks
-		return f.Reconnect(ctx, r)
+		a, err := f.Reconnect(ctx, r)
+		if a == nil {
+			return nil, err
+		}
+		return a.Addresses, err
 	}
 	if _, err := fetch(web.Sandbox.NetNS, dbAddr, 300*time.Millisecond); err == nil {
 		t.Fatal("db is reached before")

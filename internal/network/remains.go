@@ -36,7 +36,7 @@ func (f *Fabric) remains() (remains, error) {
 		ours[l.Index] = l.Kind == "bridge" && isBridge(f.config.Prefix, l.Name)
 	}
 	for _, l := range links {
-		if l.Kind == "veth" && l.Alias == "" && ours[l.Master] {
+		if (l.Kind == kindVeth || l.Kind == kindTun) && l.Alias == "" && ours[l.Master] {
 			r.links[l.Name] = struct{}{}
 		}
 	}

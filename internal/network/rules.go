@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -13,7 +14,8 @@ import (
 )
 
 func newMember(r Request) *member {
-	return &member{instance: r.Instance, name: r.Name, project: r.Project, group: r.Group, labels: r.Labels, rate: r.Rate}
+	return &member{instance: r.Instance, name: r.Name, project: r.Project, group: r.Group, labels: r.Labels, rate: r.Rate,
+		kind: r.Kind, hostname: cmp.Or(r.Hostname, r.Name), search: r.DNSSearch}
 }
 
 // SetRules makes the rules between instances those given. Declarative and safe

@@ -120,7 +120,8 @@ func (s *segment) up(c *link.Conn) error {
 		if err := linkIPv6(s.bridge); err != nil {
 			return err
 		}
-		reqs = append(reqs, link.AddAddress(l.Index, s.gateway6Prefix()))
+		// By the second one guests know the router.
+		reqs = append(reqs, link.AddAddress(l.Index, s.gateway6Prefix()), link.AddAddress(l.Index, linkLocal(outsideMAC(s.gateway))))
 	}
 	have, err := c.Addresses(l.Index)
 	if err != nil {

@@ -261,8 +261,8 @@ type fakeNetwork struct{ *machine }
 
 func (n fakeNetwork) Set(context.Context, []api.Network) error { return nil }
 
-func (n fakeNetwork) Reconnect(context.Context, network.Request) ([]api.AddressOn, error) {
-	return nil, nil
+func (n fakeNetwork) Reconnect(context.Context, network.Request) (*network.Attachment, error) {
+	return &network.Attachment{}, nil
 }
 
 func (n fakeNetwork) SetRules(context.Context, []api.Rule) error { return nil }

@@ -46,14 +46,15 @@ func (w *worker) askers() waiters {
 func (a *Agent) reconnect(ctx context.Context, w *worker, in *api.Instance) error {
 	r := networkRequest(in)
 	r.PID = in.Status.PID
-	addresses, err := a.Network.Reconnect(ctx, r)
+	at, err := a.Network.Reconnect(ctx, r)
 	w.set(func(f *facts) { f.networks = in.Spec.Networks })
-	if addresses == nil && err != nil {
+	if at == nil {
 		a.Log.Warn("networks were not changed", "instance", in.ID, "error", err)
 		return err
 	}
+	defer at.Close()
 	a.record(in, "connect", "", nil)
-	if oerr := a.observe(in.ID, func(st *api.InstanceStatus) { st.Addresses = addresses }); oerr != nil {
+	if oerr := a.observe(in.ID, func(st *api.InstanceStatus) { st.Addresses = at.Addresses }); oerr != nil {
 		return oerr
 	}
 	return err

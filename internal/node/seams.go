@@ -88,8 +88,9 @@ type Network interface {
 	// Detach takes back addresses, ports and names. Idempotent.
 	Detach(ctx context.Context, instance string) error
 	// Reconnect makes the networks of a running instance those of r and
-	// returns its addresses. An error leaves them as they were. Idempotent.
-	Reconnect(ctx context.Context, r network.Request) ([]api.AddressOn, error)
+	// returns its addresses, and new TAPs. Without an attachment they are as
+	// they were. Idempotent.
+	Reconnect(ctx context.Context, r network.Request) (*network.Attachment, error)
 	// Adopt tells the network of an instance that runs already, after a
 	// restart of the daemon.
 	Adopt(ctx context.Context, r network.Request, have []api.AddressOn, ports []api.Port) error

@@ -121,12 +121,21 @@ func (a *Agent) image(ctx context.Context, in *api.Instance) (api.Image, []strin
 func networkRequest(in *api.Instance) network.Request {
 	s := &in.Spec
 	return network.Request{
-		Instance: in.ID, Name: in.Name, Project: in.Project, Labels: in.Labels, Group: in.Group,
+		Kind: networkKind(s.Isolation), Instance: in.ID, Name: in.Name, Project: in.Project, Labels: in.Labels, Group: in.Group,
 		Networks: s.Networks, Ports: s.Ports, Rate: in.Limits().NetworkRate, Keep: in.Status.Addresses,
 		UserNS:  !s.Security.Privileged && s.Security.UserNS != "host",
 		Sysctls: s.Security.Sysctls, Hostname: s.Hostname,
 		DNS: s.DNS, DNSSearch: s.DNSSearch, ExtraHosts: s.ExtraHosts,
 	}
+}
+
+// networkKind is how an isolation is attached to networks.
+func networkKind(i api.Isolation) network.Kind {
+	switch i {
+	case api.IsolationMicroVM, api.IsolationVM, api.IsolationUnikernel:
+		return network.Tap
+	}
+	return network.Veth
 }
 
 // running is the status of a life that has begun.

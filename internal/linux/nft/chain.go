@@ -57,6 +57,9 @@ func chains(t *nftables.Table, s sets) []chain {
 			rule(notFrom("lo\x00"), to(true, s.inward[1]), drop()),
 			rule(fromBridge(s.internal), portTo(unix.IPPROTO_UDP, 53), accept()),
 			rule(fromBridge(s.internal), portTo(unix.IPPROTO_TCP, 53), accept()),
+			// Guests of virtual machines ask for their addresses.
+			rule(fromBridge(s.internal), portTo(unix.IPPROTO_UDP, 67), accept()),
+			rule(fromBridge(s.internal), portTo(unix.IPPROTO_UDP, 547), accept()),
 			rule(fromBridge(s.internal), protocol(unix.IPPROTO_ICMP), accept()),
 			rule(fromBridge(s.internal), protocol(unix.IPPROTO_ICMPV6), accept()),
 			rule(fromBridge(s.internal), drop()),

@@ -27,7 +27,7 @@ type Reason uint32
 const (
 	SpoofedMAC          Reason = iota + 1 // another hardware address
 	SpoofedAddress                        // another IPv4 or IPv6 source address
-	SpoofedAnnouncement                   // by ARP or neighbour discovery, to have another's address or to be a router
+	SpoofedAnnouncement                   // by ARP or neighbour discovery, to have another's address or to be a router; by DHCP, to be a server
 	StrangeProtocol                       // neither IPv4 nor IPv6 nor ARP, or in a VLAN
 )
 

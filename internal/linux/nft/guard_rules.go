@@ -96,11 +96,14 @@ func guardChains(t *nftables.Table, s guardSets) []chain {
 		Chain: &nftables.Chain{Table: t, Name: "guard", Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookPrerouting,
 			Priority: nftables.ChainPriorityRef(-310), Policy: &policy},
 		rules: [][]expr.Any{
+			// What only a DHCP server says; what an honest one would be is the node.
+			rule(portTo(unix.IPPROTO_UDP, 68), guardedLink(s.links, false), goTo(SpoofedAnnouncement)),
 			rule(etherType(unix.ETH_P_IP), sender(12, s.senders[0]), accept()),
-			rule(match{&expr.Meta{Key: expr.MetaKeyIIF, Register: reg}, &expr.Lookup{SourceRegister: reg, SetName: s.links.Name, SetID: s.links.ID, Invert: true}}, accept()),
+			rule(guardedLink(s.links, true), accept()),
 			// What may not be said even by its own address.
 			rule(icmp6(routerAdvertisement), goTo(SpoofedAnnouncement)),
 			rule(icmp6(redirectMessage), goTo(SpoofedAnnouncement)),
+			rule(portTo(unix.IPPROTO_UDP, 546), goTo(SpoofedAnnouncement)),
 			rule(icmp6(neighbourAdvertisement), notTarget(s.senders[1]), goTo(SpoofedAnnouncement)),
 			rule(etherType(unix.ETH_P_IPV6), sender(8, s.senders[1]), accept()),
 			// It is not an honest packet by now, or a rare one.
@@ -109,8 +112,9 @@ func guardChains(t *nftables.Table, s guardSets) []chain {
 			// Somebody who looks whether an address is taken.
 			rule(etherType(unix.ETH_P_ARP), network(0, arp...), network(14, 0, 0, 0, 0), arpHardware(s.macs), accept()),
 			rule(etherType(unix.ETH_P_ARP), goTo(SpoofedAnnouncement)),
-			// Somebody who has no address yet.
-			rule(etherType(unix.ETH_P_IP), network(12, 0, 0, 0, 0), portTo(unix.IPPROTO_UDP, 67), accept()),
+			// Somebody who has no address yet, and asks for its own.
+			rule(etherType(unix.ETH_P_IP), network(12, 0, 0, 0, 0, 255, 255, 255, 255), protocol(unix.IPPROTO_UDP),
+				transport(0, 0, 68, 0, 67), dhcpHardware(s.macs), accept()),
 			rule(icmp6(neighbourSolicitation), network(8, make([]byte, 16)...), accept()),
 			rule(icmp6(routerSolicitation), network(8, make([]byte, 16)...), accept()),
 			rule(icmp6(multicastReport), network(8, make([]byte, 16)...), accept()),
@@ -154,6 +158,14 @@ func network(offset uint32, b ...byte) match {
 	}
 }
 
+// transport matches bytes of the header after that.
+func transport(offset uint32, b ...byte) match {
+	return match{
+		&expr.Payload{DestRegister: reg, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: uint32(len(b))},
+		equal(b...),
+	}
+}
+
 // icmp6 matches a type of ICMPv6 messages, whatever headers come before it.
 func icmp6(typ byte) match {
 	return match{
@@ -182,6 +194,20 @@ func notTarget(s *nftables.Set) match {
 
 // etherSource is true of a hardware address that is not the link's.
 func etherSource(s *nftables.Set) match { return lookUp(s, true, linkWord(), sourceWords()) }
+
+// guardedLink looks the link up among the guarded ones.
+func guardedLink(links *nftables.Set, not bool) match {
+	return match{
+		&expr.Meta{Key: expr.MetaKeyIIF, Register: reg},
+		&expr.Lookup{SourceRegister: reg, SetName: links.Name, SetID: links.ID, Invert: not},
+	}
+}
+
+// dhcpHardware looks up whose hardware address a DHCP message speaks of.
+func dhcpHardware(s *nftables.Set) match {
+	return lookUp(s, false, linkWord(),
+		&expr.Payload{DestRegister: reg32(1), Base: expr.PayloadBaseTransportHeader, Offset: 8 + 28, Len: 6})
+}
 
 // arpHardware looks up what an ARP packet says the sender's hardware address is.
 func arpHardware(s *nftables.Set) match { return lookUp(s, false, linkWord(), arpWords()) }

@@ -196,15 +196,40 @@ func arpFrame(mac, sender net.HardwareAddr, ip netip.Addr) []byte {
 func udpFrame(mac net.HardwareAddr, from netip.Addr, port uint16) []byte {
 	b := []byte{0x45, 0, 0, 46, 0, 1, 0, 0, 64, unix.IPPROTO_UDP, 0, 0}
 	b = append(append(b, from.AsSlice()...), 255, 255, 255, 255)
+	binary.BigEndian.PutUint16(b[10:], ^onesSum(b))
+	b = binary.BigEndian.AppendUint16(b, 68)
+	b = binary.BigEndian.AppendUint16(b, port)
+	return ethernet(mac, unix.ETH_P_IP, append(append(b, 0, 26, 0, 0), make([]byte, 18)...))
+}
+
+// dhcpFrame is a question of a client that has no address yet, about a hardware
+// address.
+func dhcpFrame(mac, about net.HardwareAddr) []byte {
+	b := udpFrame(mac, anyIP, 67)[:14+28]
+	message := slices.Concat([]byte{1, 1, 6, 0}, make([]byte, 24), about, make([]byte, 10+192), []byte{99, 130, 83, 99, 53, 1, 1, 255})
+	binary.BigEndian.PutUint16(b[14+2:], uint16(28+len(message)))
+	binary.BigEndian.PutUint16(b[14+10:], 0)
+	binary.BigEndian.PutUint16(b[14+10:], ^onesSum(b[14:34]))
+	binary.BigEndian.PutUint16(b[14+24:], uint16(8+len(message)))
+	return append(b, message...)
+}
+
+func onesSum(b []byte) uint16 {
 	sum := uint32(0)
 	for i := 0; i < len(b); i += 2 {
 		sum += uint32(binary.BigEndian.Uint16(b[i:]))
 	}
 	sum = sum&0xffff + sum>>16
-	binary.BigEndian.PutUint16(b[10:], ^uint16(sum+sum>>16))
-	b = binary.BigEndian.AppendUint16(b, 68)
+	return uint16(sum + sum>>16)
+}
+
+// udp6Frame is a datagram in IPv6.
+func udp6Frame(mac net.HardwareAddr, from netip.Addr, port uint16) []byte {
+	b := []byte{0x60, 0, 0, 0, 0, 8, unix.IPPROTO_UDP, 255}
+	b = append(append(b, from.AsSlice()...), netip.MustParseAddr("ff02::1").AsSlice()...)
+	b = binary.BigEndian.AppendUint16(b, 547)
 	b = binary.BigEndian.AppendUint16(b, port)
-	return ethernet(mac, unix.ETH_P_IP, append(append(b, 0, 26, 0, 0), make([]byte, 18)...))
+	return ethernet(mac, unix.ETH_P_IPV6, append(b, 0, 8, 0, 0))
 }
 
 // icmpFrame is an ICMPv6 message that speaks of a target, behind a header of
@@ -252,7 +277,8 @@ func TestGuardDropsWhatPretends(t *testing.T) {
 		{"own link-local", icmpFrame(guardMAC, guardLL, 128, guardIP6, false), 0},
 		{"own ARP", arpFrame(guardMAC, guardMAC, guardIP), 0},
 		{"ARP probe", arpFrame(guardMAC, guardMAC, anyIP), 0},
-		{"DHCP", udpFrame(guardMAC, anyIP, 67), 0},
+		{"DHCP", dhcpFrame(guardMAC, guardMAC), 0},
+		{"DHCPv6", udp6Frame(guardMAC, guardLL, 547), 0},
 		{"duplicate address detection", icmpFrame(guardMAC, anyIP6, neighbourSolicitation, guardIP6, false), 0},
 		{"router solicitation", icmpFrame(guardMAC, guardLL, routerSolicitation, guardIP6, false), 0},
 		{"own advertisement", icmpFrame(guardMAC, guardIP6, neighbourAdvertisement, guardIP6, false), 0},
@@ -261,6 +287,10 @@ func TestGuardDropsWhatPretends(t *testing.T) {
 		{"another MAC, no protocol", ethernet(otherMAC, 0x88b5, nil), SpoofedMAC},
 		{"another IPv4", udpFrame(guardMAC, otherIP, 9), SpoofedAddress},
 		{"no IPv4 and not DHCP", udpFrame(guardMAC, anyIP, 9), SpoofedAddress},
+		{"DHCP for another", dhcpFrame(guardMAC, otherMAC), SpoofedAddress},
+		{"no IPv4 and no DHCP", udpFrame(guardMAC, anyIP, 67), SpoofedAddress},
+		{"DHCP server", udpFrame(guardMAC, guardIP, 68), SpoofedAnnouncement},
+		{"DHCPv6 server", udp6Frame(guardMAC, guardLL, 546), SpoofedAnnouncement},
 		{"another IPv6", icmpFrame(guardMAC, otherIP6, 128, guardIP6, false), SpoofedAddress},
 		{"another link-local", icmpFrame(guardMAC, strangeLL, 128, guardIP6, false), SpoofedAddress},
 		{"ARP for another", arpFrame(guardMAC, guardMAC, otherIP), SpoofedAnnouncement},
