@@ -73,13 +73,21 @@ func (d *desk) guests() (Network, []Guest) {
 	return d.network, out
 }
 
-// answer4 answers a DHCPv4 message: a packet for a hardware address, or nil.
+// answer4 answers a DHCPv4 message: a packet for a hardware address, or nil. Who
+// has an address yet can ask for itself alone, as the guard sees to it for who
+// has none: else it would ask out of another's bucket.
 func (d *desk) answer4(b []byte, from netip.Addr) (packet []byte, to net.HardwareAddr) {
 	mac, ok := hardware4(b)
 	if !ok {
 		return nil, nil
 	}
-	n, c := d.find(func() *client { return d.byMAC[[6]byte(mac)] })
+	n, c := d.find(func() *client {
+		c := d.byMAC[[6]byte(mac)]
+		if c != nil && !from.IsUnspecified() && from != c.Addr {
+			return nil
+		}
+		return c
+	})
 	if c == nil {
 		return nil, nil
 	}
@@ -87,7 +95,7 @@ func (d *desk) answer4(b []byte, from netip.Addr) (packet []byte, to net.Hardwar
 	if err != nil {
 		return nil, nil
 	}
-	r, note := answer4(n, c.Guest, from, m)
+	r, note := answer4(n, c.Guest, m)
 	d.note(n, c.Guest, note)
 	if r == nil {
 		return nil, nil

@@ -27,14 +27,12 @@ func hardware4(b []byte) (net.HardwareAddr, bool) {
 	return net.HardwareAddr(b[28:34]), true
 }
 
-// answer4 answers a client's message, which came from an address or from none;
-// nil is no answer. note is worth a line in the log, or "".
-func answer4(n Network, g Guest, from netip.Addr, m *dhcpv4.DHCPv4) (reply *dhcpv4.DHCPv4, note string) {
+// answer4 answers a client's message; nil is no answer. note is worth a line in
+// the log, or "".
+func answer4(n Network, g Guest, m *dhcpv4.DHCPv4) (reply *dhcpv4.DHCPv4, note string) {
 	switch {
 	case !bytes.Equal(m.ClientHWAddr, g.MAC) || m.OpCode != dhcpv4.OpcodeBootRequest || m.HWType != iana.HWTypeEthernet:
 		return nil, ""
-	case from.IsValid() && !from.IsUnspecified() && from != g.Addr:
-		return nil, "" // it says to be another
 	case !m.GatewayIPAddr.IsUnspecified():
 		return nil, "" // there are no relays here
 	}
@@ -108,7 +106,7 @@ func settings4(n Network, g Guest, m *dhcpv4.DHCPv4, t dhcpv4.MessageType) *dhcp
 	if routes := routes4(n, g); len(routes) > 0 {
 		r.UpdateOption(dhcpv4.OptClasslessStaticRoute(routes...))
 	}
-	asked := func(c dhcpv4.OptionCode) bool { return len(m.ParameterRequestList()) == 0 || m.IsOptionRequested(c) }
+	asked := m.IsOptionRequested // true of all when the client has no list
 	if asked(dhcpv4.OptionBroadcastAddress) {
 		r.UpdateOption(dhcpv4.OptBroadcastAddress(broadcast(n.Subnet)))
 	}
@@ -118,7 +116,7 @@ func settings4(n Network, g Guest, m *dhcpv4.DHCPv4, t dhcpv4.MessageType) *dhcp
 	if asked(dhcpv4.OptionDomainName) && len(g.Search) > 0 {
 		r.UpdateOption(dhcpv4.OptDomainName(g.Search[0]))
 	}
-	if m.IsOptionRequested(dhcpv4.OptionDNSDomainSearchList) && len(g.Search) > 0 {
+	if asked(dhcpv4.OptionDNSDomainSearchList) && len(g.Search) > 0 {
 		r.UpdateOption(dhcpv4.OptDomainSearch(&rfc1035label.Labels{Labels: g.Search}))
 	}
 	return fit4(r, m)
