@@ -80,7 +80,7 @@ type Feature struct {
 
 // Resource is one thing virga made on the node.
 type Resource struct {
-	Kind string `json:"kind"` // "mount", "netns", "veth", "cgroup", "rule", "process", "directory", "image-layer"
+	Kind string `json:"kind"` // "mount", "netns", "veth", "tap", "cgroup", "rule", "process", "directory", "image-layer"
 	Name string `json:"name"` // path, link name, pid, …
 	// Owner is the id of the instance, volume or network that owns it, or
 	// "node" for what the daemon itself needs.
