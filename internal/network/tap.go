@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"syscall"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/engine"
@@ -82,7 +83,7 @@ func (f *Fabric) plugTap(r Request, p *place, i int, w want) error {
 
 // tapError says what the kernel lacks when it is that.
 func tapError(err error) error {
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENODEV) {
 		return api.Errorf(api.CodeNotSupported, "a virtual machine cannot have a network: %v", err).
 			WithHint("this kernel lacks the module tun, or /dev/net/tun is missing")
 	}
