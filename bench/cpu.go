@@ -89,15 +89,29 @@ func (e *env) depleted(ctx context.Context, args ...string) (api.Instance, error
 	return in, nil
 }
 
-// cpuStall measures for how long a depleted burst.nano stands still at a time.
+// cpuStall measures for how long a depleted burst.nano stands still at a time,
+// and what the daemon spends on that while it spins.
 func cpuStall(ctx context.Context, e *env) error {
 	in, err := e.depleted(ctx, "/bin/bench", "probe", "stall", "30s")
 	if err != nil {
 		return err
 	}
 	defer e.removed(in.ID)
+	from, err := cpuTime(e.daemon.Process.Pid)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
 	d, err := e.probed(ctx, in.ID)
 	if err != nil {
+		return err
+	}
+	to, err := cpuTime(e.daemon.Process.Pid)
+	if err != nil {
+		return err
+	}
+	cost := 100 * float64(to-from) / float64(time.Since(began))
+	if err := e.record(figure{Name: "cpu.stall-cost", Value: cost, Unit: "% of a core", About: "all of the daemon while one burst.nano spins without credits"}, goal{}); err != nil {
 		return err
 	}
 	f := figure{Name: "cpu.stall", Value: ms(d.P99), Unit: "ms p99", N: d.N, About: fmt.Sprintf("burst.nano; median %.3g, worst %.3g", ms(d.P50), ms(d.Max))}

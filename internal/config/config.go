@@ -43,6 +43,7 @@ type Config struct {
 	ReserveCPUs   float64        // vCPUs kept for the system
 	ReserveMemory int64          // bytes kept for the system; 0 derives from what the machine has
 	Overcommit    float64        // vCPUs given out for each one in the shared pool
+	PromptQuotas  string         // "on" ends small quotas within the kernel's tick, "off" leaves them to it
 	SpotNotice    time.Duration  // from the notice of a spot interruption to its deadline
 	SpotPrice     time.Duration  // least time between two spot prices
 	MetricsListen netip.AddrPort // loopback address of /metrics; invalid is none
@@ -71,8 +72,10 @@ func Default() Config {
 
 		ReserveCPUs: 0.5,
 		Overcommit:  10,
-		SpotNotice:  2 * time.Minute,
-		SpotPrice:   time.Minute,
+
+		PromptQuotas: "on",
+		SpotNotice:   2 * time.Minute,
+		SpotPrice:    time.Minute,
 	}
 }
 

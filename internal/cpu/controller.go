@@ -20,6 +20,7 @@ type Config struct {
 	Sys    fs.FS // the machine's CPUs, as at SysCPU
 	// Reserve is how many CPUs always stay shared.
 	Reserve int
+	Turns   Turns
 	Now     func() Moment
 	// Changed tells of an instance that has other CPUs than it was granted,
 	// with what to say to its user. It must not call the Controller.
@@ -103,15 +104,34 @@ func (c *Controller) Run(ctx context.Context) error {
 	defer wg.Wait()
 	timer := time.NewTimer(slowTick)
 	defer timer.Stop()
+	kept := c.Now()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return c.Turns.Close()
 		case <-timer.C:
 		case <-c.wake:
 		}
 		timer.Reset(c.tick())
+		if now := c.Now(); now.since(kept) >= slowTick/2 {
+			kept = now
+			c.Turns.Keep(c.pressing())
+		}
 	}
+}
+
+// pressing are the burst instances that have been using most of what they may,
+// with their limits.
+func (c *Controller) pressing() map[string]float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := map[string]float64{}
+	for id, a := range c.accounts {
+		if a.running && a.measured && a.written > 0 && a.use >= a.written/2 {
+			all[id] = a.written
+		}
+	}
+	return all
 }
 
 // tick brings every account that is due up to date and returns when to look

@@ -113,7 +113,7 @@ func (m *machine) controller(t testing.TB, dir string) (*Controller, *[]string) 
 	t.Helper()
 	said := &[]string{}
 	c, err := New(Config{
-		Dir: dir, Groups: m, Sys: fstest.MapFS{}, Reserve: 1, Now: m.clock,
+		Dir: dir, Groups: m, Sys: fstest.MapFS{}, Reserve: 1, Turns: NoTurns{}, Now: m.clock,
 		Changed: func(id, message string) { *said = append(*said, id+": "+message) },
 		Log:     slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})

@@ -110,7 +110,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 	}
 	d.onClose(d.ground.close)
 	changed := func(id, message string) { d.node.CPUsChanged(id, message) }
-	if d.cpu, err = newCPU(d.dir("cpu"), c.ReserveCPUs, d.ground.engine, changed, log); err != nil {
+	if d.cpu, err = newCPU(d.dir("cpu"), c.ReserveCPUs, c.PromptQuotas == "on", d.ground.engine, changed, log); err != nil {
 		return nil, fmt.Errorf("set up the CPUs: %w", err)
 	}
 	d.onClose(d.cpu.Close)

@@ -30,6 +30,11 @@ func TestQuotaAndPeriod(t *testing.T) {
 // entered starts a process that enters the group as instances do.
 func entered(t testing.TB, g *Group) *exec.Cmd {
 	t.Helper()
+	return enteredRunning(t, g, "exec sleep 600")
+}
+
+func enteredRunning(t testing.TB, g *Group, what string) *exec.Cmd {
+	t.Helper()
 	files, err := g.Entrances()
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +43,7 @@ func entered(t testing.TB, g *Group) *exec.Cmd {
 	for i := range files {
 		script += fmt.Sprintf("echo 0 >&%d; ", i+3)
 	}
-	c := exec.Command("sh", "-c", script+"echo in; exec sleep 600")
+	c := exec.Command("sh", "-c", script+"echo in; "+what)
 	c.ExtraFiles = files
 	in, _ := c.StdinPipe()
 	out, _ := c.StdoutPipe()

@@ -89,6 +89,9 @@ func (g *Group) unified() string {
 	return filepath.Join(g.root.Unified, g.root.name, g.id)
 }
 
+// Unified is the group's directory in the unified hierarchy, "" without one.
+func (g *Group) Unified() string { return g.unified() }
+
 // v1 is the group's directory for a controller of version 1, "" without it.
 func (g *Group) v1(controller string) string {
 	if m := g.root.V1[controller]; m != "" {
