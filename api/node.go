@@ -35,7 +35,17 @@ type NodeCapacity struct {
 	// ThreadsPerCore is what a dedicated vCPU is rounded up to.
 	ThreadsPerCore int             `json:"threadsPerCore"`
 	Classes        []ClassCapacity `json:"classes"`
+	Disk           DiskCapacity    `json:"disk"`
 	Free           FreeCapacity    `json:"free"`
+}
+
+// DiskCapacity is what disk is promised to, in bytes. What has no size counts
+// nothing.
+type DiskCapacity struct {
+	Layers  int64 `json:"layers"`  // sizes of the writable layers of all instances, stopped ones too
+	Volumes int64 `json:"volumes"` // sizes of volumes
+	// Overcommit is how many bytes are promised for each one allocatable.
+	Overcommit float64 `json:"overcommit"`
 }
 
 // ClassCapacity is what the instances of one family hold together.
@@ -58,6 +68,7 @@ type FreeCapacity struct {
 	Shared    float64 `json:"sharedVcpus"` // burst, shared and custom, over-committed
 	Baseline  float64 `json:"baselineVcpus"`
 	Memory    int64   `json:"memory"`
+	Disk      int64   `json:"disk"` // over-committed
 }
 
 // Amount is a quantity of each resource.

@@ -39,14 +39,15 @@ type Config struct {
 	LogSize int64        // bytes at which an instance's log is rotated
 	LogKeep int          // rotated logs kept of an instance
 
-	TypesFile     string         // instance types of the operator's; "" is none
-	ReserveCPUs   float64        // vCPUs kept for the system
-	ReserveMemory int64          // bytes kept for the system; 0 derives from what the machine has
-	Overcommit    float64        // vCPUs given out for each one in the shared pool
-	PromptQuotas  string         // "on" ends small quotas within the kernel's tick, "off" leaves them to it
-	SpotNotice    time.Duration  // from the notice of a spot interruption to its deadline
-	SpotPrice     time.Duration  // least time between two spot prices
-	MetricsListen netip.AddrPort // loopback address of /metrics; invalid is none
+	TypesFile      string         // instance types of the operator's; "" is none
+	ReserveCPUs    float64        // vCPUs kept for the system
+	ReserveMemory  int64          // bytes kept for the system; 0 derives from what the machine has
+	Overcommit     float64        // vCPUs given out for each one in the shared pool
+	DiskOvercommit float64        // bytes of disk promised for each one there is
+	PromptQuotas   string         // "on" ends small quotas within the kernel's tick, "off" leaves them to it
+	SpotNotice     time.Duration  // from the notice of a spot interruption to its deadline
+	SpotPrice      time.Duration  // least time between two spot prices
+	MetricsListen  netip.AddrPort // loopback address of /metrics; invalid is none
 
 	Webhook       string   // address that events are sent to; "" is none
 	WebhookSecret string   // file with the secret that signs them; "" does not
@@ -74,8 +75,10 @@ func Default() Config {
 		Overcommit:  10,
 
 		PromptQuotas: "on",
-		SpotNotice:   2 * time.Minute,
-		SpotPrice:    time.Minute,
+
+		DiskOvercommit: 1,
+		SpotNotice:     2 * time.Minute,
+		SpotPrice:      time.Minute,
 	}
 }
 

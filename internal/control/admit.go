@@ -165,7 +165,13 @@ func (a *Admission) change(ctx context.Context, id string, change Change, mayWai
 		if err != nil {
 			return next, err
 		}
+		kept, err := a.ReserveDisk(next.ID, "disk", next.Limits().Disk)
+		if err != nil {
+			release()
+			return next, err
+		}
 		if waits && !mayWait {
+			kept()
 			release()
 			return next, api.Errorf(api.CodeInsufficientCapacity, "spot instances have the room that %s needs", next.Name).
 				WithHint("stop it, change it and start it again: it then waits until they have left")
@@ -187,6 +193,7 @@ func (a *Admission) change(ctx context.Context, id string, change Change, mayWai
 			}
 			return nil
 		})
+		kept()
 		release()
 		if !moved || ctx.Err() != nil {
 			return in, err

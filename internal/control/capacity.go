@@ -15,6 +15,9 @@ type Supply struct {
 	// Overcommit is how many vCPUs are given out for each one in the shared
 	// pool; 0 is 1.
 	Overcommit float64
+	// DiskOvercommit is how many bytes of disk are promised for each one there
+	// is; less than 1 is 1.
+	DiskOvercommit float64
 	// ThreadsPerCore is what a dedicated vCPU is rounded up to; 0 is 1.
 	ThreadsPerCore int
 }

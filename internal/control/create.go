@@ -82,6 +82,11 @@ func (a *Admission) Create(ctx context.Context, c Creation) (*api.Instance, erro
 		return nil, err
 	}
 	defer release()
+	kept, err := a.ReserveDisk(in.ID, "spec.resources.disk", in.Limits().Disk)
+	if err != nil {
+		return nil, err
+	}
+	defer kept()
 	if waits {
 		in.Desired.Waits = madeRoom(in.Created)
 	}

@@ -13,8 +13,9 @@ import (
 // the store has them, they count beside what is stored.
 type promises struct {
 	mu     sync.Mutex
-	claims map[int64]promise // +checklocks:mu
-	last   int64             // +checklocks:mu
+	claims map[int64]promise     // +checklocks:mu
+	disks  map[int64]diskPromise // +checklocks:mu
+	last   int64                 // +checklocks:mu
 }
 
 type promise struct {
@@ -198,7 +199,11 @@ func (c claim) or(d claim) claim {
 func (a *Admission) Capacity(used api.Amount) api.NodeCapacity {
 	a.promises.mu.Lock()
 	r := a.ledger("", true).report()
+	r.Disk.Layers, r.Disk.Volumes, _ = a.disks("")
 	a.promises.mu.Unlock()
+	r.Disk.Overcommit = a.Supply.diskOvercommit()
+	r.Allocated.Disk = plus(r.Disk.Layers, r.Disk.Volumes)
+	r.Free.Disk = a.Supply.freeDisk(r.Allocated.Disk)
 	r.Used = used
 	return r
 }

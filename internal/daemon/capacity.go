@@ -29,5 +29,5 @@ func loadTypes(path string) (catalogue.File, error) {
 
 // supply is what the node gives to instances.
 func supply(node string, has api.Capacity, c config.Config) control.Supply {
-	return control.Supply{Node: node, Capacity: has, Overcommit: c.Overcommit, ThreadsPerCore: host.ThreadsPerCore()}
+	return control.Supply{Node: node, Capacity: has, Overcommit: c.Overcommit, DiskOvercommit: c.DiskOvercommit, ThreadsPerCore: host.ThreadsPerCore()}
 }

@@ -144,7 +144,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 	}
 	d.onClose(d.ledger.Close)
 	d.node.Ledger = d.ledger
-	d.metrics = metrics.Handler(figures{d.node, d.cpu, d.store, d.admission, d.services, d.ledger}, log)
+	d.metrics = metrics.Handler(figures{d.node, d.cpu, d.store, d.admission, d.services, d.ledger, volumes}, log)
 	d.server = server.New(server.Config{
 		Store: d.store, Admission: d.admission, Node: d.node, NodeName: d.name, Images: d.images, Volumes: volumes, Events: d.events,
 		Services: d.services, Costs: d.ledger,

@@ -16,6 +16,7 @@ import (
 	"github.com/virga-cloud/virga/internal/control/store"
 	"github.com/virga-cloud/virga/internal/metrics"
 	"github.com/virga-cloud/virga/internal/node"
+	"github.com/virga-cloud/virga/internal/volume"
 )
 
 // figures are what /metrics shows.
@@ -26,6 +27,7 @@ type figures struct {
 	admission *control.Admission
 	services  *balancer.Controller
 	ledger    *ledger.Ledger
+	volumes   *volume.Store
 }
 
 func (f figures) Capacity(ctx context.Context) (api.NodeCapacity, error) {
@@ -43,6 +45,23 @@ func (f figures) Services() []api.Service {
 	for _, s := range f.store.Services.Views() {
 		c := *s
 		c.Status = f.services.Status(s)
+		out = append(out, c)
+	}
+	return out
+}
+
+func (f figures) Volumes(most int) []api.Volume {
+	var out []api.Volume
+	for _, v := range f.store.Volumes.Views() {
+		if len(out) == most {
+			break
+		}
+		c := *v
+		if c.Size > 0 {
+			if u, err := f.volumes.Usage(c.ID); err == nil { // else it was not made yet
+				c.Usage = &u
+			}
+		}
 		out = append(out, c)
 	}
 	return out
@@ -70,4 +89,7 @@ func serveMetrics(ctx context.Context, addr string, h http.Handler, log *slog.Lo
 	return nil
 }
 
-var _ metrics.ServiceSource = figures{}
+var (
+	_ metrics.ServiceSource = figures{}
+	_ metrics.VolumeSource  = figures{}
+)

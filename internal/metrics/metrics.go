@@ -44,6 +44,9 @@ func Handler(s Source, log *slog.Logger) http.Handler {
 	if with, ok := s.(ServiceSource); ok {
 		registry.MustRegister(newServiceCollector(with))
 	}
+	if with, ok := s.(VolumeSource); ok {
+		registry.MustRegister(newVolumeCollector(with))
+	}
 	if with, ok := s.(CostSource); ok {
 		registry.MustRegister(newCostCollector(with))
 	}

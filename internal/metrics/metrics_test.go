@@ -100,9 +100,8 @@ func TestDocumentationIsCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newCollector(fakeSource{})
 	var names []string
-	for _, f := range c.families() {
+	for _, f := range append(newCollector(fakeSource{}).families(), newVolumeCollector(withVolumes{}).families()...) {
 		names = append(names, f.name)
 		kind := map[prometheus.ValueType]string{gauge: "gauge", counter: "counter"}[f.kind]
 		labels := "-"

@@ -52,6 +52,13 @@ func (s *Server) fill(ctx context.Context, v *api.Volume, isNew bool, what strin
 			return nil, err
 		}
 	}
+	if isNew {
+		kept, err := s.Admission.ReserveDisk(v.ID, "size", v.Size)
+		if err != nil {
+			return nil, err
+		}
+		defer kept()
+	}
 	done, err := s.Volumes.Claim(v.ID, v.Name, what)
 	if err != nil {
 		return nil, err

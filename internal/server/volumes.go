@@ -104,6 +104,11 @@ func (s *Server) createVolume(ctx context.Context, r *createVolume) (*createdVol
 	if err := s.checkNewVolume(v); err != nil {
 		return nil, err
 	}
+	kept, err := s.Admission.ReserveDisk(v.ID, "size", v.Size)
+	if err != nil {
+		return nil, err
+	}
+	defer kept()
 	if err := s.Store.Volumes.Create(ctx, v); err != nil {
 		return nil, err
 	}
@@ -155,6 +160,11 @@ func (s *Server) updateVolume(ctx context.Context, r *updateVolume) (*body[api.V
 			WithHint("restore it into a volume of its own")
 	}
 	if u.Size != 0 && u.Size != v.Size {
+		kept, err := s.Admission.ReserveDisk(v.ID, "size", u.Size)
+		if err != nil {
+			return nil, err
+		}
+		defer kept()
 		if err := s.growVolume(ctx, v, u.Size); err != nil {
 			return nil, err
 		}
