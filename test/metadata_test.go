@@ -3,7 +3,6 @@ package test
 import (
 	"encoding/json"
 	"net/netip"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -18,26 +17,7 @@ import (
 // AWS SDK's client in it.
 func (d *Daemon) imdsImage(t *testing.T) string {
 	t.Helper()
-	d.importMissing(t, "imds", func() []byte {
-		path := filepath.Join(t.TempDir(), "imds")
-		build := exec.Command("go", "build", "-o", path, "./imds")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("build the client: %v\n%s", err, out)
-		}
-		program, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		a := newArchive(t)
-		for _, dir := range []string{"dev", "etc", "proc", "sys"} {
-			a.dir(dir, 0o755)
-		}
-		a.dir("tmp", 0o1777)
-		a.file("imds", 0o755, string(program))
-		return a.bytes()
-	})
-	return "imds"
+	return d.programImage(t, "imds")
 }
 
 // imdsReport is what the program prints.

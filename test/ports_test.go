@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -68,6 +69,49 @@ func TestPublishedPort(t *testing.T) {
 		body, err := get(fmt.Sprintf("http://127.0.0.1:%d/", port))
 		return err != nil, body
 	})
+}
+
+// A connection to a published port, and one between instances, go on while the
+// daemon is killed and started again; so do new ones.
+func TestConnectionsOutliveTheDaemon(t *testing.T) {
+	d := Start(t)
+	port := freePort(t)
+	d.Must(t, "run", "-d", "--name", "web", "-p", fmt.Sprintf("%d:8080", port), "virga/hello", "serve")
+	in := d.WaitPhase(t, "web", api.PhaseRunning)
+	eventuallyGet(t, fmt.Sprintf("http://127.0.0.1:%d/health", port), "ok")
+	var asks []func(when string)
+	for _, at := range []string{fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("%s:%d", in.Status.Addresses[0].Gateway, port),
+		fmt.Sprintf("[%s]:%d", in.Status.Addresses[0].Gateway6, port)} {
+		c, err := net.Dial("tcp", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		r := bufio.NewReader(c)
+		asks = append(asks, func(when string) {
+			t.Helper()
+			c.SetDeadline(time.Now().Add(patience()))
+			fmt.Fprint(c, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+			resp, err := http.ReadResponse(r, nil)
+			if err != nil {
+				t.Fatalf("%s, %s: %v", at, when, err)
+			}
+			io.Copy(io.Discard, resp.Body)
+		})
+	}
+	check := func(when string) {
+		t.Helper()
+		for _, ask := range asks {
+			ask(when)
+		}
+		eventuallyGet(t, fmt.Sprintf("http://127.0.0.1:%d/health", port), "ok")
+	}
+	check("with the daemon")
+	d.Kill9(t)
+	check("without it")
+	d.Restart(t)
+	d.WaitPhase(t, "web", api.PhaseRunning)
+	check("after its restart")
 }
 
 func TestPortChosenByTheNode(t *testing.T) {

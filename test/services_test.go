@@ -116,6 +116,8 @@ func TestServiceBalancesHTTP(t *testing.T) {
 	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
 		t.Errorf("without instances: %s, Retry-After %q", resp.Status, resp.Header.Get("Retry-After"))
 	}
+	why, _ := io.ReadAll(resp.Body)
+	contains(t, string(why), "no backend", "web")
 }
 
 // load asks for a page from several clients until stop is called, which
@@ -314,9 +316,14 @@ func TestHTTPServiceIsBackWithTheDaemon(t *testing.T) {
 	d.awaitUp(t, "back", 1)
 	page := fmt.Sprintf("http://127.0.0.1:%d/", port)
 	eventuallyGet(t, page, "Hello from virga")
+	in := d.Inspect(t, "b1")
 	d.Kill9(t)
 	d.Restart(t)
 	eventuallyGet(t, page, "Hello from virga")
+	eventually(t, "names are answered", func() (bool, string) {
+		got, err := resolverAt(in.Status.Addresses[0].Gateway, "udp").LookupHost(t.Context(), "back.default.virga.internal.")
+		return err == nil, fmt.Sprint(got, err)
+	})
 	log := d.data() + "/services/default.back.log"
 	eventually(t, "the access log has the request", func() (bool, string) {
 		b, err := os.ReadFile(log)
