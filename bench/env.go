@@ -32,8 +32,9 @@ type env struct {
 	daemon *exec.Cmd
 	log    bytes.Buffer
 
-	rootfs  string // a directory with busybox and stamp
-	closers []func()
+	rootfs    string // a directory with busybox and stamp
+	dockerPID int    // of dockerd, 0 while it does not run
+	closers   []func()
 }
 
 func newEnv(ctx context.Context, binary, out string, runs int, flags ...string) (*env, error) {

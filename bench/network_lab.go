@@ -18,40 +18,53 @@ import (
 // are in those of instances without a network, so that whoever sends there is
 // confined as all instances are and just the network differs.
 type lab struct {
-	node, a, b            *os.File
+	node, a, b            *os.File // node is nil where the bridge is on the node itself
+	inside                string   // name of the ends' links
 	gateway, addrA, addrB netip.Addr
 }
 
-// newLab joins two namespaces by a bridge in a third one, which goes with close.
-func newLab(a, b *os.File) (_ *lab, err error) {
+// labBridge is the name of a lab's bridge.
+const labBridge = "bench0"
+
+// newLab joins two namespaces by a bridge in a third one, or with onNode by one
+// beside virga's: where the node hands bridged frames to the rules for IP
+// (bridge-nf-call-iptables), those go through the same tables then. The ends
+// may be in both kinds. The bridge goes with close.
+func newLab(a, b *os.File, onNode bool) (_ *lab, err error) {
 	l := &lab{
-		a: a, b: b,
+		a: a, b: b, inside: "eth0",
 		gateway: netip.MustParseAddr("192.0.2.1"), addrA: netip.MustParseAddr("192.0.2.2"), addrB: netip.MustParseAddr("192.0.2.3"),
+	}
+	if onNode {
+		l.inside = "eth1"
+		l.gateway, l.addrA, l.addrB = netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("203.0.113.2"), netip.MustParseAddr("203.0.113.3")
 	}
 	defer func() {
 		if err != nil {
 			l.close()
 		}
 	}()
-	if l.node, err = namespace.NewNet(); err != nil {
-		return nil, err
+	if !onNode {
+		if l.node, err = namespace.NewNet(); err != nil {
+			return nil, err
+		}
 	}
 	c, err := link.Open(l.node)
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
-	if err := c.Do(link.Up(1), link.AddBridge("br0", 1500, net.HardwareAddr{2, 0, 0, 0, 0, 1})); err != nil {
+	if err := c.Do(link.Up(1), link.AddBridge(labBridge, 1500, net.HardwareAddr{2, 0, 0, 0, 0, 1})); err != nil {
 		return nil, err
 	}
-	bridge, err := c.ByName("br0")
+	bridge, err := c.ByName(labBridge)
 	if err != nil {
 		return nil, err
 	}
 	if err := c.Do(link.AddAddress(bridge.Index, netip.PrefixFrom(l.gateway, 24))); err != nil {
 		return nil, err
 	}
-	return l, errors.Join(l.join(c, bridge.Index, "a", l.a, l.addrA), l.join(c, bridge.Index, "b", l.b, l.addrB))
+	return l, errors.Join(l.join(c, bridge.Index, labBridge+"a", l.a, l.addrA), l.join(c, bridge.Index, labBridge+"b", l.b, l.addrB))
 }
 
 // join connects a namespace to the bridge.
@@ -59,7 +72,7 @@ func (l *lab) join(c *link.Conn, bridge int, name string, ns *os.File, addr neti
 	last := addr.As4()[3]
 	v := link.Veth{
 		Name: name, Master: bridge, MTU: 1500, MAC: net.HardwareAddr{2, 0, 0, 0, 1, last},
-		Peer: "eth0", PeerMAC: net.HardwareAddr{2, 0, 0, 0, 2, last}, PeerNS: ns,
+		Peer: l.inside, PeerMAC: net.HardwareAddr{2, 0, 0, 0, 2, last}, PeerNS: ns,
 	}
 	if err := c.Do(link.AddVeth(v)); err != nil {
 		return err
@@ -69,15 +82,20 @@ func (l *lab) join(c *link.Conn, bridge int, name string, ns *os.File, addr neti
 		return err
 	}
 	defer in.Close()
-	eth, err := in.ByName("eth0")
+	eth, err := in.ByName(l.inside)
 	if err != nil {
 		return err
 	}
-	return in.Do(link.Up(1), link.Up(eth.Index), link.AddAddress(eth.Index, netip.PrefixFrom(addr, 24)),
-		link.AddDefaultRoute(eth.Index, l.gateway, 0))
+	return in.Do(link.Up(1), link.Up(eth.Index), link.AddAddress(eth.Index, netip.PrefixFrom(addr, 24)))
 }
 
 func (l *lab) close() {
+	if l.node == nil {
+		if c, err := link.Open(nil); err == nil {
+			_ = c.Do(link.Delete(labBridge)) // its links go with the instances
+			c.Close()
+		}
+	}
 	for _, ns := range []*os.File{l.node, l.a, l.b} {
 		if ns != nil {
 			ns.Close()

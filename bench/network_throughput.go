@@ -57,11 +57,18 @@ func networkThroughput(ctx context.Context, e *env) error {
 		return err
 	}
 	defer bare.close()
-	l, err := bare.lab()
+	l, err := bare.lab(false)
 	if err != nil {
 		return err
 	}
 	defer l.close()
+	beside, err := bare.lab(true)
+	if err != nil {
+		return err
+	}
+	defer beside.close()
+	docker := e.dockersBridge(ctx)
+	defer docker.close()
 	gateway, err := e.gateway(ctx)
 	if err != nil {
 		return err
@@ -82,23 +89,24 @@ func networkThroughput(ctx context.Context, e *env) error {
 	for _, to := range []struct {
 		ns *os.File
 		at netip.Addr
-	}{{nil, own.address}, {l.node, l.addrB}} {
+	}{{nil, own.address}, {l.node, l.addrB}, {nil, beside.addrB}} {
 		if err := listening(ctx, to.ns, to.at); err != nil {
 			return err
 		}
 	}
-	across, err := turns(ctx, flow{"virga", own.to(own.address)}, flow{"by hand", bare.to(l.addrB)})
+	across, err := turns(ctx, append([]flow{{"virga", own.to(own.address)}, {"by hand", bare.to(l.addrB)}, {"by hand on the node", bare.to(beside.addrB)}}, docker.across()...)...)
 	if err != nil {
 		return err
 	}
-	if err := e.compare("network.across", "Gbit/s", across[0], goal{}, []measured{{"made by hand", across[1], ratioAtLeast(.95)}}); err != nil {
+	if err := e.compare("network.across", "Gbit/s", across[0], goal{}, append([]measured{{"made by hand", across[1], ratioAtLeast(.95)},
+		{"made by hand on the node", across[2], ratioAtLeast(.95)}}, docker.measured(across[3:])...)); err != nil {
 		return err
 	}
-	node, err := turns(ctx, flow{"virga", own.to(gateway)}, flow{"by hand", bare.to(l.gateway)})
+	node, err := turns(ctx, append([]flow{{"virga", own.to(gateway)}, {"by hand", bare.to(l.gateway)}}, docker.toNode()...)...)
 	if err != nil {
 		return err
 	}
-	return e.compare("network.node", "Gbit/s", node[0], goal{}, []measured{{"made by hand", node[1], ratioAtLeast(.95)}})
+	return e.compare("network.node", "Gbit/s", node[0], goal{}, append([]measured{{"made by hand", node[1], ratioAtLeast(.95)}}, docker.measured(node[2:])...))
 }
 
 // iperfPair is two instances: one serves, one sends.
@@ -137,7 +145,7 @@ func (e *env) start(ctx context.Context, in *api.Instance, network string, args 
 }
 
 // lab joins the instances, which have no network, by one that is made by hand.
-func (p *iperfPair) lab() (*lab, error) {
+func (p *iperfPair) lab(onNode bool) (*lab, error) {
 	a, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", p.client.Status.PID))
 	if err != nil {
 		return nil, err
@@ -146,7 +154,7 @@ func (p *iperfPair) lab() (*lab, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
-	return newLab(a, b)
+	return newLab(a, b, onNode)
 }
 
 func (p *iperfPair) close() {
@@ -170,10 +178,16 @@ func iperfArgs(at netip.Addr, port int) []string {
 }
 
 // iperf runs a client of iperf3 and reads what arrived, in Gbit/s.
-func iperf(cmd *exec.Cmd) (float64, error) {
+func iperf(cmd *exec.Cmd) (float64, error) { return iperfIn(nil, cmd) }
+
+// iperfIn is iperf with the client in a network namespace; nil is the node's.
+func iperfIn(ns *os.File, cmd *exec.Cmd) (float64, error) {
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	failed := cmd.Run()
+	failed := startIn(ns, cmd)
+	if failed == nil {
+		failed = cmd.Wait()
+	}
 	var report struct {
 		Error string
 		End   struct {

@@ -14,9 +14,12 @@ import (
 // Docker.
 const toolsImage = "bench-tools"
 
+// toolsRoot is the directory with the image's files.
+func (e *env) toolsRoot() string { return filepath.Join(e.dir, "tools") }
+
 // importTools gives virga the image toolsImage.
 func (e *env) importTools(ctx context.Context) error {
-	root := filepath.Join(e.dir, "tools")
+	root := e.toolsRoot()
 	if _, err := os.Stat(root); err == nil {
 		return nil
 	}

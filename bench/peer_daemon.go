@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -32,7 +33,8 @@ func (e *env) containerd(ctx context.Context) error {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return err
 	}
-	return e.background(ctx, func() error { return e.ctrTool(ctx, "version").Run() }, "containerd", "--config", config)
+	_, err := e.background(ctx, func() error { return e.ctrTool(ctx, "version").Run() }, "containerd", "--config", config)
+	return err
 }
 
 func (e *env) ctr(ctx context.Context) (*peer, error) {
@@ -62,34 +64,50 @@ func (e *env) dockerTool(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, program, append([]string{"--host", "unix://" + filepath.Join(e.dir, "docker.sock")}, args...)...)
 }
 
-func (e *env) docker(ctx context.Context) (*peer, error) {
+// dockerd starts dockerd unless it runs.
+func (e *env) dockerd(ctx context.Context) error {
+	if e.dockerPID != 0 {
+		return nil
+	}
 	if _, err := exec.LookPath("dockerd"); err != nil {
-		return nil, err
+		return err
 	}
 	dir := filepath.Join(e.dir, "docker")
 	// An empty file instead of the one that the machine may have.
 	config := filepath.Join(e.dir, "docker.json")
 	if err := os.WriteFile(config, []byte("{}\n"), 0o600); err != nil {
-		return nil, err
+		return err
 	}
-	err := e.background(ctx, func() error { return e.dockerTool(ctx, "version").Run() },
+	pid, err := e.background(ctx, func() error { return e.dockerTool(ctx, "version").Run() },
 		"dockerd", "--host", "unix://"+filepath.Join(e.dir, "docker.sock"), "--data-root", filepath.Join(dir, "root"),
 		"--exec-root", filepath.Join(dir, "run"), "--pidfile", filepath.Join(dir, "pid"), "--config-file", config)
-	if err != nil {
-		return nil, err
-	}
-	load := e.dockerTool(ctx, "import", "-", "bench")
-	tar := exec.CommandContext(ctx, "tar", "-C", e.rootfs, "-c", ".")
+	e.dockerPID = pid
+	return err
+}
+
+// dockerImport gives Docker an image of a directory.
+func (e *env) dockerImport(ctx context.Context, image, dir string) error {
+	load := e.dockerTool(ctx, "import", "-", image)
+	tar := exec.CommandContext(ctx, "tar", "-C", dir, "-c", ".")
+	var err error
 	if load.Stdin, err = tar.StdoutPipe(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := tar.Start(); err != nil {
+		return err
+	}
+	out, err := load.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("docker import: %w: %s", err, out)
+	}
+	return errors.Join(err, tar.Wait())
+}
+
+func (e *env) docker(ctx context.Context) (*peer, error) {
+	if err := e.dockerd(ctx); err != nil {
 		return nil, err
 	}
-	if out, err := load.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("docker import: %w: %s", err, out)
-	}
-	if err := tar.Wait(); err != nil {
+	if err := e.dockerImport(ctx, "bench", e.rootfs); err != nil {
 		return nil, err
 	}
 	return &peer{
@@ -100,25 +118,25 @@ func (e *env) docker(ctx context.Context) (*peer, error) {
 	}, nil
 }
 
-// background starts a daemon in a network namespace of its own, and returns
-// when it answers.
-func (e *env) background(ctx context.Context, answers func() error, program string, args ...string) error {
+// background starts a daemon in a network namespace of its own, and returns its
+// process id when it answers.
+func (e *env) background(ctx context.Context, answers func() error, program string, args ...string) (int, error) {
 	cmd := exec.Command(program, args...)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
 	if err := cmd.Start(); err != nil {
-		return err
+		return 0, err
 	}
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		err := answers()
 		if err == nil {
 			e.closing(func() { end(cmd) })
-			return nil
+			return cmd.Process.Pid, nil
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			end(cmd)
-			return fmt.Errorf("%s does not answer: %w: %s", program, err, tail(log.String(), 400))
+			return 0, fmt.Errorf("%s does not answer: %w: %s", program, err, tail(log.String(), 400))
 		}
 	}
 }
