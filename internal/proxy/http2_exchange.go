@@ -64,6 +64,9 @@ func (x *exchange2) RoundTrip(out *http.Request) (*http.Response, error) {
 		resp, err := x.try(b, out)
 		if err == nil {
 			b.succeeded()
+			if isGRPC(x.in) {
+				asTrailers(resp)
+			}
 			if name := x.pool.Affinity; name != "" && stickyOf(x.in, name) != b.id {
 				resp.Header.Add("Set-Cookie", name+"="+b.id+"; Path=/; HttpOnly; SameSite=Lax")
 			}
