@@ -36,10 +36,14 @@ type Client struct {
 // sent before the first call.
 func Dial(socket string) *Client {
 	socket = strings.TrimPrefix(socket, "unix://")
-	return NewClient(func(ctx context.Context) (net.Conn, error) {
-		var d net.Dialer
-		conn, err := d.DialContext(ctx, "unix", socket)
-		return conn, dialError(socket, err)
+	return NewClient(func(context.Context) (net.Conn, error) {
+		// Connecting to a unix socket waits for nobody: it needs no
+		// Dialer, which is half a millisecond of a command's CPU time.
+		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
+		if err != nil {
+			return nil, dialError(socket, err)
+		}
+		return conn, nil
 	})
 }
 

@@ -14,14 +14,9 @@ const askAfter = time.Second
 func (a *App) tellWait(ctx context.Context, id string) (done func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
-	go func() {
+	first := time.AfterFunc(askAfter, func() {
 		defer close(ended)
 		for told := ""; ; {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(askAfter):
-			}
 			in, err := a.api().Instance(ctx, id)
 			if err != nil || in.Desired.Waits == nil || in.Status.Life >= in.Desired.Life {
 				return
@@ -30,10 +25,17 @@ func (a *App) tellWait(ctx context.Context, id string) (done func()) {
 				fmt.Fprintf(a.Err, "%s: %s\n", in.Name, why)
 				told = why
 			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(askAfter):
+			}
 		}
-	}()
+	})
 	return func() {
 		cancel()
-		<-ended
+		if !first.Stop() {
+			<-ended
+		}
 	}
 }
