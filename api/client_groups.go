@@ -21,7 +21,7 @@ type GroupUpdate struct {
 	HealthGrace *Duration         `json:"healthGrace,omitempty"`
 	ScaleIn     *string           `json:"scaleIn,omitempty" enum:"newest,oldest"`
 	Warm        *WarmPool         `json:"warm,omitempty" doc:"Size 0 ends it"`
-	Purchase    *Purchase         `json:"purchase,omitempty"`
+	Purchase    *Purchase         `json:"purchase,omitempty" doc:"Zero makes all of them what the template is"`
 }
 
 // ScaleRequest changes how many instances a group has, or may have; nil leaves

@@ -24,7 +24,7 @@ var benchmarks = []benchmark{
 	{"cpu", "what instances get of the CPUs: baseline, stalls, quota, shares, dedicated cores", benchCPU},
 	{"import", "import and unpack an image of 300 MiB", benchImport},
 	{"network", "throughput, services and changes of a network, beside bridges made by hand and Docker's", benchNetwork},
-	{"scaling", "groups: crash, load step, from zero, warm pool, noise; a Compose file", benchScaling},
+	{"scaling", "groups: crash, load step, from zero, warm pool, noise; a Compose file; spot, metadata", benchScaling},
 }
 
 func main() {

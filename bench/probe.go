@@ -13,11 +13,19 @@ import (
 
 // probe measures from inside an instance, where this program is /bin/bench:
 // "stall" never pauses and notes for how long it did not run, "wakeup" sleeps
-// for a millisecond at a time and notes by how much it overslept.
+// for a millisecond at a time and notes by how much it overslept, "metadata"
+// reads the metadata service.
 func probe(kind, length string) error {
 	d, err := time.ParseDuration(length)
 	if err != nil {
 		return err
+	}
+	if kind == "metadata" {
+		took, err := reads(d)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(os.Stdout).Encode(distributionOf(took))
 	}
 	runtime.LockOSThread()
 	measure, ok := map[string]func(time.Duration) []time.Duration{"stall": stalls, "wakeup": wakeups}[kind]

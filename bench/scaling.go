@@ -22,9 +22,10 @@ const (
 // load needs: from the kill of a workload to the first connection that its
 // replacement accepts, from a load step to the decision and to the second
 // instance in service, from a request to nobody to its answer, with and without
-// a warm pool; and how long a Compose file of twenty services takes.
+// a warm pool; how long a Compose file of twenty services takes; and how soon
+// spot instances are told to leave, and metadata are read.
 func benchScaling(ctx context.Context, e *env) error {
-	for _, part := range []func(context.Context) error{e.scalingNoise, e.scalingUp, e.scalingZero, e.scalingWarm, e.scalingLoad, e.scalingCrash} {
+	for _, part := range []func(context.Context) error{e.scalingNoise, e.scalingVictims, e.scalingMetadata, e.scalingReclaim, e.scalingUp, e.scalingZero, e.scalingWarm, e.scalingLoad, e.scalingCrash} {
 		if err := part(ctx); err != nil {
 			return err
 		}

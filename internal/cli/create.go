@@ -53,8 +53,7 @@ func (s *specFlags) create(ctx context.Context, a *App, r api.CreateRequest, sta
 }
 
 // make has create make the instance and return its id, which goes into the file
-// that was asked for; once more after a pull when the image is missing. What
-// only the image tells is filled into the spec first.
+// that was asked for. What only the image tells is filled into the spec first.
 func (s *specFlags) make(ctx context.Context, a *App, spec *api.InstanceSpec, create func() (string, error)) error {
 	if s.cidFile != "" {
 		if _, err := os.Stat(s.cidFile); !errors.Is(err, fs.ErrNotExist) {
@@ -62,19 +61,11 @@ func (s *specFlags) make(ctx context.Context, a *App, spec *api.InstanceSpec, cr
 				WithHint("remove it if the instance it names is gone")
 		}
 	}
-	if s.pull == "always" {
-		if err := s.fetch(ctx, a, spec.Image); err != nil {
-			return err
-		}
-	}
-	id, err := s.expose(ctx, a, spec, create)
-	if s.pull == "missing" && missingImage(err) {
-		fmt.Fprintf(a.Err, "image %s is not here yet; pulling it\n", spec.Image)
-		if err := s.fetch(ctx, a, spec.Image); err != nil {
-			return err
-		}
+	var id string
+	err := s.withImage(ctx, a, spec.Image, func() (err error) {
 		id, err = s.expose(ctx, a, spec, create)
-	}
+		return err
+	})
 	if err != nil || s.cidFile == "" {
 		return err
 	}
@@ -82,6 +73,25 @@ func (s *specFlags) make(ctx context.Context, a *App, spec *api.InstanceSpec, cr
 		return fileError("cidfile", s.cidFile, err)
 	}
 	return nil
+}
+
+// withImage does what needs an image, and pulls it as --pull says: once more
+// after that when it was missing.
+func (s *specFlags) withImage(ctx context.Context, a *App, image string, do func() error) error {
+	if s.pull == "always" {
+		if err := s.fetch(ctx, a, image); err != nil {
+			return err
+		}
+	}
+	err := do()
+	if s.pull != "missing" || !missingImage(err) {
+		return err
+	}
+	fmt.Fprintf(a.Err, "image %s is not here yet; pulling it\n", image)
+	if err := s.fetch(ctx, a, image); err != nil {
+		return err
+	}
+	return do()
 }
 
 // expose publishes what the image exposes, where that was asked for, and calls

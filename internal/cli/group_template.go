@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/pflag"
 	"github.com/virga-cloud/virga/api"
@@ -41,22 +40,4 @@ func (t *instanceTemplate) create(ctx context.Context, a *App, kind string, f *p
 		_, err := a.api().CreateGroup(ctx, r)
 		return err
 	})
-}
-
-// withImage does what needs an image, and pulls it as --pull says.
-func (s *specFlags) withImage(ctx context.Context, a *App, image string, do func() error) error {
-	if s.pull == "always" {
-		if err := s.fetch(ctx, a, image); err != nil {
-			return err
-		}
-	}
-	err := do()
-	if s.pull == "missing" && missingImage(err) {
-		fmt.Fprintf(a.Err, "image %s is not here yet; pulling it\n", image)
-		if err := s.fetch(ctx, a, image); err != nil {
-			return err
-		}
-		err = do()
-	}
-	return err
 }

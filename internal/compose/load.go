@@ -36,6 +36,7 @@ func Load(ctx context.Context, s Source) (*types.Project, error) {
 		cli.WithName(s.Name),
 		cli.WithSelectedServices(s.Services...),
 		cli.WithDiscardEnvFile,
+		cli.WithLoadOptions(boundPorts),
 	)
 	if err != nil {
 		return nil, loadError(err)
@@ -50,6 +51,11 @@ func Load(ctx context.Context, s Source) (*types.Project, error) {
 // loadError is always the user's: the library only reads and checks.
 func loadError(err error) error {
 	text := strings.TrimSpace(err.Error())
+	if ports, ok := errors.AsType[*tooManyPorts](err); ok {
+		where, _, _ := strings.Cut(strings.TrimPrefix(text, "error while interpolating "), ".[]")
+		return api.Invalid(where, "compose file: %s: %s", where, ports).
+			WithHint("publish the ports that are used; on a network of the project every port of a service is open")
+	}
 	e := api.Errorf(api.CodeInvalid, "compose file: %s", text)
 	switch {
 	case errors.Is(err, errdefs.ErrNotFound) && strings.Contains(text, "configuration file"):

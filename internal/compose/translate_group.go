@@ -11,7 +11,8 @@ import (
 // grouped reports whether a service becomes a group: when there may be another
 // number of instances than one, or when it says how it is updated.
 func grouped(s *types.ServiceConfig, v virga) bool {
-	return s.GetScale() != 1 || v.Autoscale != nil || v.Spot != nil && v.Spot.Purchase != (api.Purchase{}) || s.Deploy != nil && s.Deploy.UpdateConfig != nil
+	return s.GetScale() != 1 || v.Autoscale != nil || v.Spot != nil && v.Spot.Purchase != (api.Purchase{}) ||
+		s.Deploy != nil && (s.Deploy.UpdateConfig != nil || s.Deploy.RollbackConfig != nil)
 }
 
 func (t *translation) group(w *Workload, s *types.ServiceConfig, v virga, spec *api.InstanceSpec, labels map[string]string) error {
@@ -46,43 +47,11 @@ func (t *translation) group(w *Workload, s *types.ServiceConfig, v virga, spec *
 	}
 	t.balance(w, s, r)
 	var err error
-	if r.Spec.Labels, err = withHash(maps.Clone(labels), r.Spec.Template, r.Spec.Update); err != nil {
+	if r.Spec.Labels, err = withHash(maps.Clone(labels), r.Spec.Template, r.Spec.Update, r.Spec.Purchase); err != nil {
 		return err
 	}
 	w.Group = r
 	return nil
-}
-
-// updatePolicy translates update_config. Without it a roll starts one new
-// instance before it ends an old one.
-func (t *translation) updatePolicy(s *types.ServiceConfig, n int) (u api.UpdatePolicy) {
-	if s.Deploy == nil || s.Deploy.UpdateConfig == nil {
-		return u
-	}
-	field, c := "services."+s.Name+".deploy.", s.Deploy.UpdateConfig
-	if b := s.Deploy.RollbackConfig; b != nil {
-		t.warn(field+"rollback_config", "is not honoured on its own: a return goes as update_config says")
-	}
-	at := 1
-	if c.Parallelism != nil {
-		if at = int(*c.Parallelism); at == 0 {
-			at = max(n, 1) // all at once
-		}
-	}
-	none := 0
-	if c.Order == "start-first" {
-		u.MaxSurge = &at
-	} else {
-		u.MaxSurge, u.MaxUnavailable = &none, at
-	}
-	u.MinReady = api.Duration(max(c.Monitor, c.Delay))
-	switch c.FailureAction {
-	case "rollback":
-		u.Rollback = 1 + int(c.MaxFailureRatio*float32(n))
-	case "continue":
-		t.warn(field+"update_config.failure_action", "%q is not honoured: a new version that does not become ready replaces no further instance", c.FailureAction)
-	}
-	return u
 }
 
 // balance moves fixed published ports from the instances, of which only one

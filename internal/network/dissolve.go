@@ -23,5 +23,5 @@ func (f *Fabric) Dissolve() error {
 	}
 	f.mu.Unlock()
 	errs = append(errs, f.autoconf.Close())
-	return errors.Join(append(errs, f.fronts.balance.Delete(), f.closeFronts(), f.guard.Delete(), f.guard.Close(), f.policy.Delete(), f.policy.Close(), f.table.Delete(), f.table.Close(), f.conn.Close())...)
+	return errors.Join(append(errs, f.fronts.balance.Delete(), f.closeFronts(), f.pass.Delete(), f.pass.Close(), f.guard.Delete(), f.guard.Close(), f.policy.Delete(), f.policy.Close(), f.table.Delete(), f.table.Close(), f.conn.Close())...)
 }

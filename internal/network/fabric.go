@@ -26,6 +26,7 @@ type Fabric struct {
 	table  *nft.Table
 	policy *nft.Policies
 	guard  *nft.Guard
+	pass   *nft.Passage
 	ids    *idRanges
 	warm   *warm
 	dns    *dns.Server
@@ -87,6 +88,9 @@ func New(ctx context.Context, c Config) (*Fabric, error) {
 	if f.guard, err = f.openGuard(); err != nil {
 		return nil, errors.Join(err, f.policy.Close(), f.table.Close(), conn.Close())
 	}
+	if f.pass, err = nft.OpenPassage(f.config.Table, f.config.Prefix); err != nil {
+		return nil, errors.Join(err, f.guard.Close(), f.policy.Close(), f.table.Close(), conn.Close())
+	}
 	if f.ids, err = newIDRanges(); err != nil {
 		return nil, errors.Join(err, f.table.Close(), conn.Close())
 	}
@@ -111,6 +115,7 @@ func New(ctx context.Context, c Config) (*Fabric, error) {
 		return nil, errors.Join(err, f.dns.Close(), f.table.Close(), conn.Close())
 	}
 	f.warm = newWarm(f, f.segments[api.NetworkDefault], f.config.Ready)
+	f.getBy()
 	f.warnOfDroppers()
 	repairing, stop := context.WithCancel(context.Background())
 	f.stop = stop
@@ -308,7 +313,7 @@ func (f *Fabric) Clear() error {
 		}
 	}
 	f.stop()
-	err := errors.Join(f.table.Delete(), f.fronts.balance.Delete(), f.policy.Delete(), f.guard.Delete())
+	err := errors.Join(f.table.Delete(), f.fronts.balance.Delete(), f.policy.Delete(), f.guard.Delete(), f.pass.Delete())
 	for _, s := range f.segments {
 		f.dns.Unlisten(s.key)
 		err = errors.Join(err, f.conn.Do(link.Delete(s.bridge)))
@@ -332,7 +337,7 @@ func (f *Fabric) Close() error {
 		}
 	}
 	f.mu.Unlock()
-	return errors.Join(err, f.closeFronts(), f.guard.Close(), f.policy.Close(), f.table.Close(), f.conn.Close())
+	return errors.Join(err, f.closeFronts(), f.pass.Close(), f.guard.Close(), f.policy.Close(), f.table.Close(), f.conn.Close())
 }
 
 // linkName is a new name for the node's end of a link; whose it is says its

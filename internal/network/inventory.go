@@ -33,12 +33,16 @@ func (f *Fabric) Resources(ctx context.Context) ([]api.Resource, error) {
 	if err != nil {
 		return nil, err
 	}
+	passages, err := f.pass.Chains()
+	if err != nil {
+		return nil, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.vacate(links)
 	owners := map[string]string{}
 	var out []api.Resource
-	for _, name := range tables {
+	for _, name := range append(tables, passages...) {
 		out = append(out, api.Resource{Kind: kindRule, Name: name, Owner: ownerNode})
 	}
 	for _, m := range f.members {

@@ -3,17 +3,25 @@ package network
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/linux/link"
+	"github.com/virga-cloud/virga/internal/linux/namespace"
 )
 
-// others are tables as Docker, libvirt and firewalld make them.
+// others are tables as Docker, libvirt and firewalld make them, but for Docker's
+// chain for others, of which TestInstancesGetByDockersFirewall speaks.
 const others = `
 table ip nat {
 	chain DOCKER { return; }
@@ -21,8 +29,7 @@ table ip nat {
 	chain POSTROUTING { type nat hook postrouting priority srcnat; policy accept; ip saddr 172.17.0.0/16 oifname != "docker0" masquerade; }
 }
 table ip filter {
-	chain DOCKER-USER { return; }
-	chain FORWARD { type filter hook forward priority filter; policy drop; jump DOCKER-USER; iifname "docker0" accept; }
+	chain FORWARD { type filter hook forward priority filter; policy drop; iifname "docker0" accept; }
 }
 table ip libvirt_network {
 	chain forward { type filter hook forward priority filter; policy accept; oifname "virbr0" ip daddr 192.168.122.0/24 accept; }
@@ -123,4 +130,111 @@ func TestOthersTablesStay(t *testing.T) {
 	if !strings.Contains(log.String(), "ip filter FORWARD") || strings.Contains(log.String(), "libvirt") {
 		t.Errorf("the user is told: %s", log.String())
 	}
+}
+
+// TestInstancesGetByDockersFirewall has the rules that Docker makes, by the
+// program it makes them with: virga adds to the chain for others, and nowhere else.
+func TestInstancesGetByDockersFirewall(t *testing.T) {
+	needRoot(t)
+	tables := func(args string) string {
+		t.Helper()
+		out, err := exec.Command("iptables-nft", strings.Fields(args)...).Output()
+		if errors.Is(err, exec.ErrNotFound) {
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatalf("iptables %s: %v", args, err)
+		}
+		return string(out)
+	}
+	for _, args := range []string{"-P FORWARD DROP", "-N DOCKER-USER", "-A DOCKER-USER -s 203.0.113.0/24 -j DROP", "-A DOCKER-USER -j RETURN",
+		"-A FORWARD -j DOCKER-USER", "-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", "-A FORWARD -i docker0 -j ACCEPT"} {
+		tables(args)
+	}
+	t.Cleanup(func() { nftProgram(t, "", "delete", "table", "ip", "filter") })
+	before := tables("-S")
+	f := newFabric(t, Config{})
+	outside := outsider(t)
+	listen(t, outside, ":80", "outside")
+	r := request("web")
+	r.Ports = []api.Port{{Port: 80}}
+	web := attach(t, f, r)
+	listen(t, web.Sandbox.NetNS, ":80", "web")
+	if got, err := fetch(web.Sandbox.NetNS, "192.0.2.2:80", patience); err != nil || !strings.HasPrefix(got, "outside ") {
+		t.Errorf("the way out: %q, %v", got, err)
+	}
+	if got, err := fetch(outside, fmt.Sprint("192.0.2.1:", web.Ports[0].HostPort), patience); err != nil || !strings.HasPrefix(got, "web ") {
+		t.Errorf("a published port: %q, %v", got, err)
+	}
+	// Docker's networks are Docker's: the way from virga's is as closed as it was.
+	if err := f.conn.Do(link.AddBridge("docker0", 1500, net.HardwareAddr{2, 0, 0, 0, 9, 1})); err != nil {
+		t.Fatal(err)
+	}
+	docker, err := f.conn.ByName("docker0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.conn.Do(link.Delete("docker0")) })
+	container := beside(t, f, "docker0", docker.Index, "172.17.0.1/16", "172.17.0.2/16")
+	listen(t, container, ":80", "container")
+	if got, err := fetch(nil, "172.17.0.2:80", patience); err != nil {
+		t.Fatalf("the container does not answer the node: %q, %v", got, err)
+	}
+	if got, err := fetch(web.Sandbox.NetNS, "172.17.0.2:80", 300*time.Millisecond); err == nil {
+		t.Errorf("virga opened the way to a container: %q", got)
+	}
+	all, err := f.Resources(t.Context())
+	if err != nil || !slices.Contains(all, api.Resource{Kind: kindRule, Name: "ip filter DOCKER-USER", Owner: ownerNode}) {
+		t.Errorf("the rules are not listed: %v, %v", all, err)
+	}
+	// An administrator empties the chain: the rules come back.
+	tables("-F DOCKER-USER")
+	eventually(t, "the rules are put back", func() bool { return strings.Contains(tables("-S DOCKER-USER"), "-i virga+ ") })
+	tables("-F DOCKER-USER")
+	if err := f.pass.Delete(); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{"-F DOCKER-USER", "-A DOCKER-USER -s 203.0.113.0/24 -j DROP", "-A DOCKER-USER -j RETURN"} {
+		tables(args)
+	}
+	eventually(t, "the rules come before the last one", func() bool {
+		return strings.HasSuffix(tables("-S DOCKER-USER"), "-o virga+ -m comment --comment \"virga: virga\" -j ACCEPT\n-A DOCKER-USER -j RETURN\n")
+	})
+	f.stop()
+	f.work.Wait()
+	if err := f.pass.Delete(); err != nil {
+		t.Fatal(err)
+	}
+	if now := tables("-S"); now != before {
+		t.Errorf("the rules were\n%s\nand are\n%s", before, now)
+	}
+}
+
+// beside is a machine on a bridge of the node's.
+func beside(t *testing.T, f *Fabric, name string, bridge int, node, address string) *os.File {
+	t.Helper()
+	ns, err := namespace.NewNet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ns.Close() })
+	there, err := link.Open(ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer there.Close()
+	n := netip.MustParsePrefix(node)
+	if err := f.conn.Do(link.AddAddress(bridge, n), link.AddVeth(link.Veth{Name: name + "-v", Master: bridge, MTU: 1500,
+		MAC: net.HardwareAddr{2, 0, 0, 0, 9, 2}, Peer: "eth0", PeerMAC: net.HardwareAddr{2, 0, 0, 0, 9, 3}, PeerNS: ns})); err != nil {
+		t.Fatal(err)
+	}
+	l, err := there.ByName("eth0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := there.Do(link.Up(1), link.Up(l.Index), link.AddAddress(l.Index, netip.MustParsePrefix(address)),
+		link.AddDefaultRoute(l.Index, n.Addr(), 0)); err != nil {
+		t.Fatal(err)
+	}
+	return ns
 }

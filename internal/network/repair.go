@@ -25,6 +25,7 @@ func (f *Fabric) repair(ctx context.Context) {
 		f.repaired(f.config.Table+"-services", f.fronts.balance.Repair)
 		f.repaired(f.config.Table+"-rules", f.policy.Repair)
 		f.repaired(f.config.Table+"-guard", f.guard.Repair)
+		f.getBy()
 	}
 }
 

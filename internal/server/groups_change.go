@@ -66,7 +66,9 @@ func (s *Server) updateGroup(ctx context.Context, r *updateGroup) (*body[*api.Gr
 			g.Spec.HealthGrace = *u.HealthGrace
 		}
 		if u.Purchase != nil {
-			g.Spec.Purchase = u.Purchase
+			if g.Spec.Purchase = u.Purchase; *u.Purchase == (api.Purchase{}) {
+				g.Spec.Purchase = nil
+			}
 		}
 		if u.ScaleIn != nil {
 			g.Spec.ScaleIn = *u.ScaleIn

@@ -36,7 +36,7 @@ func (b *bringUp) ensureGroup(ctx context.Context) (replaced bool, err error) {
 		}
 	case g.Spec.Labels[labelHash] != b.w.Hash() || b.moved(currentImage(g)) || b.options.ForceRecreate:
 		_, err = b.Client.UpdateGroup(ctx, g.ID, api.GroupUpdate{
-			Template: &r.Spec.Template, Labels: r.Spec.Labels, Update: &r.Spec.Update,
+			Template: &r.Spec.Template, Labels: r.Spec.Labels, Update: &r.Spec.Update, Purchase: purchase(r.Spec),
 		})
 		if err == nil {
 			b.Progress.Say("group", r.Name, "rolls to the new configuration")
@@ -52,6 +52,15 @@ func (b *bringUp) ensureGroup(ctx context.Context) (replaced bool, err error) {
 		return replaced, err
 	}
 	return replaced, b.ensureBalancer(ctx)
+}
+
+// purchase is the mix of a group's purchase options as an update says it: one
+// that has none says so, since nothing would leave it as it was.
+func purchase(s api.GroupSpec) *api.Purchase {
+	if s.Purchase == nil {
+		return &api.Purchase{}
+	}
+	return s.Purchase
 }
 
 func currentImage(g *api.Group) string {

@@ -47,9 +47,12 @@ func (p *planner) heal(members []Member) (leaving int) {
 			p.remove(m, "its node "+m.Node+" is lost")
 			leaving++
 		case m.failed(p.now, time.Duration(p.spec.HealthGrace)):
-			p.plan.Status.Failures++
-			p.plan.Status.NextTry = p.now.Add(wait(p.plan.Status.Failures))
-			p.plan.Status.Reason = m.Reason
+			// What is replaced anyhow says nothing about what replaces it.
+			if m.Revision == p.current {
+				p.plan.Status.Failures++
+				p.plan.Status.NextTry = p.now.Add(wait(p.plan.Status.Failures))
+				p.plan.Status.Reason = m.Reason
+			}
 			p.remove(m, "it "+failure(m))
 			leaving++
 		case m.Warm:

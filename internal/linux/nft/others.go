@@ -9,7 +9,7 @@ import (
 
 // Droppers names the chains of other programs that drop what is forwarded unless
 // a rule of theirs allows it: a packet passes only when every table lets it.
-// own says which tables are virga's. Nothing of other programs is changed.
+// own says which tables are virga's. Those that a Passage gets by are left out.
 func (t *Table) Droppers(own func(table string) bool) ([]string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -17,17 +17,18 @@ func (t *Table) Droppers(own func(table string) bool) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list nftables chains: %w", err)
 	}
-	names := map[nftables.TableFamily]string{
-		nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6", nftables.TableFamilyINet: "inet", nftables.TableFamilyBridge: "bridge",
-	}
-	var out []string
+	passages := map[string]bool{} // tables with a chain for the rules of others
+	table := func(c *nftables.Chain) string { return familyNames[c.Table.Family] + " " + c.Table.Name }
 	for _, c := range all {
-		family, ok := names[c.Table.Family]
-		if !ok || own(c.Table.Name) || c.Hooknum == nil || *c.Hooknum != *nftables.ChainHookForward {
-			continue
-		}
-		if c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop {
-			out = append(out, family+" "+c.Table.Name+" "+c.Name)
+		passages[table(c)] = passages[table(c)] || c.Name == passageChain
+	}
+	out, err := legacyDroppers()
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range all {
+		if familyNames[c.Table.Family] != "" && !own(c.Table.Name) && dropsForwarded(c) && !passages[table(c)] {
+			out = append(out, chainName(c))
 		}
 	}
 	slices.Sort(out)
