@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -42,8 +43,11 @@ type Controller struct {
 	shared     string              // +checklocks:mu what was last shared
 	spreadOnce bool                // +checklocks:mu and whether it was
 
+	forgotten []string // +checklocks:mu instances whose series are to be removed
+
 	writing sync.Mutex
 	journal *Journal // +checklocks:writing
+	archive archive  // +checklocks:writing
 
 	soon chan struct{} // something is to be saved now
 	wake chan struct{} // an account needs a quicker tick
@@ -78,10 +82,14 @@ func New(c Config) (*Controller, error) {
 	k := &Controller{
 		Config: c, members: map[string]*member{}, accounts: map[string]*account{},
 		pool: pool.New(cores, c.Reserve), online: online, journal: j,
-		soon: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		archive: archive{filepath.Join(c.Dir, "series")},
+		soon:    make(chan struct{}, 1), wake: make(chan struct{}, 1),
 	}
 	for id, s := range record.Accounts {
 		k.accounts[id] = s.restored()
+	}
+	if err := k.loadSeries(); err != nil {
+		c.Log.Error("read the series of CPU credits", "error", err) // the accounts count
 	}
 	return k, nil
 }
@@ -203,7 +211,42 @@ func (c *Controller) keepSaving(ctx context.Context) {
 func (c *Controller) save() error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	return c.journal.Save(c.record())
+	return errors.Join(c.journal.Save(c.record()), c.saveSeries())
+}
+
+// loadSeries gives the accounts their past.
+//
+// +checklocks:c.writing
+func (c *Controller) loadSeries() error {
+	err := c.archive.open(func(id string) bool { return c.accounts[id] != nil })
+	for id, a := range c.accounts {
+		samples, e := c.archive.load(id, a.minutes.keep)
+		a.minutes.samples, err = samples, errors.Join(err, e)
+	}
+	return err
+}
+
+// saveSeries writes what the series have gained.
+//
+// +checklocks:c.writing
+func (c *Controller) saveSeries() (err error) {
+	c.mu.Lock()
+	gained := map[string][]slotted{}
+	for id, a := range c.accounts {
+		if s := a.minutes.unsaved(); len(s) > 0 {
+			gained[id] = s
+		}
+	}
+	gone := c.forgotten
+	c.forgotten = nil
+	c.mu.Unlock()
+	for _, id := range gone {
+		err = errors.Join(err, c.archive.remove(id))
+	}
+	for id, samples := range gained {
+		err = errors.Join(err, c.archive.write(id, samples))
+	}
+	return err
 }
 
 func (c *Controller) record() Record {

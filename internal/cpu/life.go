@@ -182,6 +182,7 @@ func (c *Controller) Forget(instance string) {
 	c.release(instance)
 	if _, ok := c.accounts[instance]; ok {
 		delete(c.accounts, instance)
+		c.forgotten = append(c.forgotten, instance)
 		c.saveSoon()
 	}
 }

@@ -22,6 +22,7 @@ type series struct {
 
 	samples []sample
 	first   int           // index of the oldest, once keep are there
+	fresh   int           // how many of the newest were not returned by unsaved
 	began   time.Duration // uptime at which the step under way began
 	spent   float64       // of the account then
 }
@@ -45,12 +46,29 @@ func (s *series) add(wall time.Time, up time.Duration, a credit.Account) {
 	}
 	v := sample{uint32(wall.Unix()), float32(a.Spent - s.spent), float32(a.Available()), float32(a.Surplus), float32(a.Charged)}
 	s.began, s.spent = up, a.Spent
+	s.push(v)
+}
+
+func (s *series) push(v sample) {
+	s.fresh = min(s.fresh+1, s.keep)
 	if len(s.samples) < s.keep {
 		s.samples = append(s.samples, v)
 		return
 	}
 	s.samples[s.first] = v
 	s.first = (s.first + 1) % s.keep
+}
+
+// unsaved are the samples that it has not returned yet, oldest first.
+func (s *series) unsaved() []slotted {
+	var out []slotted
+	n := len(s.samples)
+	for i := n - s.fresh; i < n; i++ {
+		slot := (s.first + i) % n
+		out = append(out, slotted{s.samples[slot], slot})
+	}
+	s.fresh = 0
+	return out
 }
 
 // rest ends a run: the next one begins a new step.
