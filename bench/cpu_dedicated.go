@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,44 +31,115 @@ const (
 
 // cpuDedicated measures how late a probe on a dedicated core wakes up, alone
 // and while a neighbour keeps busy whatever it can get, and who else ran there.
+// The same is measured of a probe and of neighbours that were pinned by hand,
+// without virga: what the machine itself lets a neighbour take.
 func cpuDedicated(ctx context.Context, e *env) error {
-	var alone, beside samples
+	var alone, beside, hand, handAlone samples
 	for range dedicatedRounds {
 		for _, busy := range []bool{false, true} {
-			p99, err := e.wakeups(ctx, busy)
+			p99, cpu, err := e.wakeups(ctx, busy)
+			if err != nil {
+				return err
+			}
+			floor, err := wakeupsByHand(ctx, cpu, busy)
 			if err != nil {
 				return err
 			}
 			if busy {
-				beside = append(beside, p99)
+				beside, hand = append(beside, p99), append(hand, floor)
 			} else {
-				alone = append(alone, p99)
+				alone, handAlone = append(alone, p99), append(handAlone, floor)
 			}
 		}
 	}
-	err := e.compare("cpu.dedicated", "us p99", beside, goal{}, []measured{{"the same core alone", alone, ratioAtMost(1.1)}})
+	err := e.compare("cpu.dedicated", "us p99", beside, goal{}, []measured{
+		{"the same core alone", alone, ratioAtMost(1.1)}, {"pinned by hand, beside the same", hand, ratioAtMost(1.1)},
+	})
 	if err != nil {
+		return err
+	}
+	if err := e.compare("cpu.dedicated-floor", "us p99", hand, goal{}, []measured{{"the same alone", handAlone, goal{}}}); err != nil {
 		return err
 	}
 	return e.strangers(ctx)
 }
 
-// wakeups is the 99th percentile of a probe's lateness in microseconds.
-func (e *env) wakeups(ctx context.Context, busy bool) (float64, error) {
+// wakeups is the 99th percentile of a probe's lateness in microseconds, and the
+// CPU it was measured on.
+func (e *env) wakeups(ctx context.Context, busy bool) (p99 float64, cpu int, err error) {
 	if busy {
 		hog, err := e.client.Create(ctx, spec("/bin/sh", "-c", spinTwo), true)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		defer e.removed(hog.ID)
 	}
 	in, err := e.dedicated(ctx, "/bin/bench", "probe", "wakeup", "5s")
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer e.removed(in.ID)
+	if in, err = e.client.Instance(ctx, in.ID); err != nil {
+		return 0, 0, err
+	}
+	if cpu, err = strconv.Atoi(in.Status.CPUs); err != nil {
+		return 0, 0, fmt.Errorf("the dedicated instance has the CPUs %q: %w", in.Status.CPUs, err)
+	}
 	d, err := e.probed(ctx, in.ID)
-	return float64(d.P99) / float64(time.Microsecond), err
+	return float64(d.P99) / float64(time.Microsecond), cpu, err
+}
+
+// wakeupsByHand is what wakeups is of a probe that is tied to a CPU, beside as
+// many busy programs on the others.
+func wakeupsByHand(ctx context.Context, cpu int, busy bool) (float64, error) {
+	var own, others unix.CPUSet
+	own.Set(cpu)
+	for i := range runtime.NumCPU() {
+		if i != cpu {
+			others.Set(i)
+		}
+	}
+	if busy {
+		for range 2 {
+			hog := exec.CommandContext(ctx, "busybox", "sh", "-c", spin)
+			if err := startOn(hog, others); err != nil {
+				return 0, err
+			}
+			defer func() { _, _ = hog.Process.Kill(), hog.Wait() }()
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	var out bytes.Buffer
+	probe := exec.CommandContext(ctx, self, "probe", "wakeup", "5s")
+	probe.Stdout, probe.Stderr = &out, os.Stderr
+	if err := startOn(probe, own); err != nil {
+		return 0, err
+	}
+	if err := probe.Wait(); err != nil {
+		return 0, fmt.Errorf("probe by hand: %w", err)
+	}
+	var d distribution
+	if err := json.Unmarshal(out.Bytes(), &d); err != nil {
+		return 0, fmt.Errorf("the probe printed %q: %w", out.String(), err)
+	}
+	return float64(d.P99) / float64(time.Microsecond), nil
+}
+
+// startOn starts a program whose threads run on some CPUs only.
+func startOn(c *exec.Cmd, cpus unix.CPUSet) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return err
+	}
+	if err := unix.SchedSetaffinity(0, &cpus); err != nil {
+		return fmt.Errorf("tie %s to CPUs: %w", c.Path, err)
+	}
+	return errors.Join(c.Start(), unix.SchedSetaffinity(0, &before))
 }
 
 func (e *env) dedicated(ctx context.Context, args ...string) (api.Instance, error) {
