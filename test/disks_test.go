@@ -261,3 +261,31 @@ func TestBlockIORates(t *testing.T) {
 		}
 	}
 }
+
+// Sizes add up to what disk is allocated, and more than there is is refused.
+func TestCapacityOfDisk(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	d.volumes(t, "promised")
+	before := d.capacity(t)
+	d.Must(t, "volume", "create", "--size", "64m", "promised")
+	d.Must(t, "create", "--name", "layer", "--disk", "32m", image, "true")
+	c := d.capacity(t)
+	if c.Disk.Volumes-before.Disk.Volumes != 64*mib || c.Disk.Layers-before.Disk.Layers != 32*mib || before.Free.Disk-c.Free.Disk != 96*mib {
+		t.Errorf("disk %+v, free %d; before %+v, free %d", c.Disk, c.Free.Disk, before.Disk, before.Free.Disk)
+	}
+	for _, args := range [][]string{
+		{"volume", "create", "--size", "4096t", "absurd"}, {"volume", "update", "--size", "4096t", "promised"},
+		{"create", "--disk", "4096t", image, "true"}, {"resize", "--disk", "4096t", "layer"},
+	} {
+		r := d.CLI(args...)
+		if r.Code != 6 || !strings.Contains(r.Stderr, "free of") || !strings.Contains(r.Stderr, "disk-overcommit") {
+			t.Errorf("%v: %v", args, r)
+		}
+	}
+	d.Must(t, "rm", "layer")
+	d.Must(t, "volume", "rm", "promised")
+	if now := d.capacity(t); now.Disk != before.Disk {
+		t.Errorf("disk afterwards %+v, before %+v", now.Disk, before.Disk)
+	}
+}
