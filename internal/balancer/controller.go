@@ -22,6 +22,9 @@ type Network interface {
 	// Connections counts the open TCP connections that services lead to the
 	// given addresses and ports of instances.
 	Connections(to []netip.AddrPort) (int, error)
+	// ForgetEnded forgets those that have ended: until it has, a client that
+	// comes from the same port again is led to the same instance.
+	ForgetEnded(to []netip.AddrPort) error
 	// TryPort says whether a port of the node is free, or who has it.
 	TryPort(protocol string, port uint16) error
 	// Address6 is the IPv6 address that goes with an IPv4 one of a network;

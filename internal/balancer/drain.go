@@ -36,6 +36,9 @@ func (c *Controller) Drain(ctx context.Context, instance string) {
 	defer cancel()
 	if c.awaitRequests(ctx, instance) && len(tcp) > 0 {
 		c.awaitConnections(ctx, instance, tcp)
+		if err := c.Network.ForgetEnded(tcp); err != nil {
+			c.Log.Warn("a client may be led to an instance that is gone", "instance", instance, "error", err)
+		}
 	}
 }
 

@@ -219,6 +219,10 @@ func isFront(p netip.Prefix) bool { return p.IsSingleIP() && !p.Addr().IsLinkLoc
 // addresses and ports.
 func (f *Fabric) Connections(to []netip.AddrPort) (int, error) { return nft.Connections(to) }
 
+// ForgetEnded forgets the TCP connections that services led to the given
+// addresses and ports and that have ended.
+func (f *Fabric) ForgetEnded(to []netip.AddrPort) error { return nft.ForgetEnded(to) }
+
 // frontHost is what the name server is to know of a service: it is found on its
 // own network and, as it is reached from there too, on the others that have a
 // way out, unless its own has none.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	vnl "github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	netlink "github.com/virga-cloud/virga/internal/linux/link"
@@ -81,6 +82,11 @@ func serve(t *testing.T, addr string) netip.AddrPort {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
+	t.Cleanup(func() { // the next test may use the client's ports again
+		if err := ForgetEnded([]netip.AddrPort{netip.MustParseAddrPort(addr)}); err != nil {
+			t.Error(err)
+		}
+	})
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -203,11 +209,34 @@ func connectionsOutliveTheirBackendsShare(t *testing.T, w *world) {
 			t.Fatalf("%d connections after the only one was closed, %v", n, err)
 		}
 	}
+	if n := remembered(t, a); n == 0 {
+		t.Error("the kernel remembers no connection that has ended, so that the test shows nothing")
+	}
+	if err := ForgetEnded([]netip.AddrPort{a, b}); err != nil || remembered(t, a) != 0 {
+		t.Errorf("%d connections that have ended are remembered, %v", remembered(t, a), err)
+	}
 	w.set(t, false)
 	if c, err := net.DialTimeout("tcp", w.vip.String(), 30*time.Second); err == nil {
 		c.Close()
 		t.Error("a connection without backends was accepted")
 	}
+}
+
+// remembered counts the kernel's connections that were led to a backend, also
+// those that have ended.
+func remembered(t *testing.T, backend netip.AddrPort) (n int) {
+	t.Helper()
+	family := []vnl.InetFamily{unix.AF_INET, unix.AF_INET6}[version(backend.Addr())]
+	flows, err := vnl.ConntrackTableList(vnl.ConntrackTable, family)
+	if err != nil && !errors.Is(err, vnl.ErrDumpInterrupted) {
+		t.Fatal(err)
+	}
+	for _, f := range flows {
+		if _, ok := led(f, []netip.AddrPort{backend}); ok {
+			n++
+		}
+	}
+	return n
 }
 
 func TestAFlushedBalanceIsPutBack(t *testing.T) { worlds(t, aFlushedBalanceIsPutBack) }

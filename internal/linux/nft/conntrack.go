@@ -59,13 +59,7 @@ func connections(family netlink.InetFamily, to []netip.AddrPort) (int, error) {
 	flows, err := netlink.ConntrackTableList(netlink.ConntrackTable, family)
 	n := 0
 	for _, f := range flows {
-		from, ok := netip.AddrFromSlice(f.Reverse.SrcIP)
-		at := netip.AddrPortFrom(from.Unmap(), f.Reverse.SrcPort)
-		if !ok || f.Forward.Protocol != unix.IPPROTO_TCP || !slices.Contains(to, at) {
-			continue
-		}
-		direct := f.Forward.DstIP.Equal(f.Reverse.SrcIP) && f.Forward.DstPort == f.Reverse.SrcPort
-		if tcp, ok := f.ProtoInfo.(*netlink.ProtoInfoTCP); ok && !direct && mayCarry(tcp.State) {
+		if state, ok := led(f, to); ok && mayCarry(state) {
 			n++
 		}
 	}
@@ -76,6 +70,48 @@ func connections(family netlink.InetFamily, to []netip.AddrPort) (int, error) {
 		return 0, fmt.Errorf("list connections: %w", err)
 	}
 	return n, nil
+}
+
+// ForgetEnded ends what the kernel remembers of TCP connections that were led
+// to the given ones and have ended, in the caller's network namespace. It would
+// lead a client there for two minutes more that comes from the same port again.
+func ForgetEnded(to []netip.AddrPort) error {
+	var errs []error
+	for v, family := range []netlink.InetFamily{unix.AF_INET, unix.AF_INET6} {
+		if slices.ContainsFunc(to, func(a netip.AddrPort) bool { return version(a.Addr()) == v }) {
+			_, err := netlink.ConntrackDeleteFilters(netlink.ConntrackTable, family, ended(to))
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("forget connections that have ended: %w", err)
+	}
+	return nil
+}
+
+// ended matches the connections that ForgetEnded forgets.
+type ended []netip.AddrPort
+
+// MatchConntrackFlow implements netlink.CustomConntrackFilter.
+func (e ended) MatchConntrackFlow(f *netlink.ConntrackFlow) bool {
+	state, ok := led(f, e)
+	return ok && !mayCarry(state)
+}
+
+// led says whether f is a TCP connection that was led to one of the given ones,
+// and its state.
+func led(f *netlink.ConntrackFlow, to []netip.AddrPort) (state uint8, ok bool) {
+	from, ok := netip.AddrFromSlice(f.Reverse.SrcIP)
+	at := netip.AddrPortFrom(from.Unmap(), f.Reverse.SrcPort)
+	if !ok || f.Forward.Protocol != unix.IPPROTO_TCP || !slices.Contains(to, at) {
+		return 0, false
+	}
+	direct := f.Forward.DstIP.Equal(f.Reverse.SrcIP) && f.Forward.DstPort == f.Reverse.SrcPort
+	tcp, known := f.ProtoInfo.(*netlink.ProtoInfoTCP)
+	if direct || !known {
+		return 0, false
+	}
+	return tcp.State, true
 }
 
 // mayCarry says whether a connection in a state of the kernel's

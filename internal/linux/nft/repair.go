@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
@@ -76,9 +77,8 @@ func (t *Table) intact() (bool, error) {
 	}
 	want := t.sets.elements(t.networks, maps.Keys(t.published))
 	for _, set := range t.sets.all() {
-		got, err := t.conn.GetSetElements(set)
-		if err != nil || fingerprint(got) != fingerprint(want[set]) {
-			return false, nil // a set that cannot be read is not there
+		if !holds(t.conn, set, want[set]) {
+			return false, nil
 		}
 	}
 	for _, c := range chains(t.table(), t.sets) {
@@ -88,6 +88,27 @@ func (t *Table) intact() (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// holds says whether a set has just these elements. A list of a set that grew a
+// moment ago may lack some and have others twice, because the kernel goes
+// through the set while it makes room in it: only a set that looks wrong for a
+// while is.
+func holds(c *nftables.Conn, set *nftables.Set, want []nftables.SetElement) bool {
+	right := fingerprint(want)
+	for pause := time.Millisecond; ; pause *= 4 {
+		got, err := c.GetSetElements(set)
+		if err != nil {
+			return false // a set that cannot be read is not there
+		}
+		if fingerprint(got) == right {
+			return true
+		}
+		if pause > 64*time.Millisecond {
+			return false
+		}
+		time.Sleep(pause)
+	}
 }
 
 // fingerprint is the same for the same elements in any order.
@@ -102,7 +123,7 @@ func fingerprint(elements []nftables.SetElement) string {
 		lines = append(lines, fmt.Sprintf("%x %x %v", e.Key, e.Val, e.IntervalEnd))
 	}
 	slices.Sort(lines)
-	return fmt.Sprint(lines)
+	return fmt.Sprint(slices.Compact(lines))
 }
 
 func allZero(b []byte) bool {
