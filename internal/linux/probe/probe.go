@@ -47,6 +47,8 @@ var trials = []trial{
 	{"pidfd", "5.3", "exec may meet another process under a pid that was used again", pidfd},
 	{"exit-of-reaped-process", "6.15", "nothing: the supervisor waits for every process", pidfdInfo},
 	{"nftables", "3.13", "instances have no network but the node's own, and ports cannot be published", nftablesTables},
+	{"token-bucket", "2.6", "an instance cannot have a network rate: a start that asks for one is refused", tokenBucket},
+	{"lead-through-ifb", "2.6", "what an instance sends cannot be held to a rate: a start with a network rate is refused", lead},
 	{"kvm", "", "virtual machines are emulated, ten times slower or more", kvm},
 	{"oom-score", "", "an instance's oomScoreAdj cannot be lowered", oomScore},
 }
