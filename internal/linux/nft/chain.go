@@ -30,8 +30,9 @@ func chains(t *nftables.Table, s sets) []chain {
 	}
 	return []chain{
 		base(t, "guard", filter, nftables.ChainHookPrerouting, -300, [][]expr.Any{
-			// route_localnet is on for published ports of 127.0.0.1.
-			rule(fromBridge(s.bridges), loopback(true), drop()),
+			// route_localnet is on for published ports of 127.0.0.1. The
+			// address is asked first: that is less than a look into a set.
+			rule(loopback(true), fromBridge(s.bridges), drop()),
 		}),
 		base(t, "publish", nat, nftables.ChainHookPrerouting, -100, append([][]expr.Any{
 			rule(toMetadata(), portTo(unix.IPPROTO_TCP, 80), redirectByBridge(s.metadata)),
