@@ -166,6 +166,19 @@ func (a *Alarm) Close() error {
 	return errors.Join(err, unix.Close(a.wake))
 }
 
+// Supported says why groups below a directory of the unified hierarchy cannot be
+// followed, nil when they can.
+func Supported(dir string) error {
+	if dir == "" {
+		return errors.New("no unified hierarchy of control groups")
+	}
+	c, err := open(Group{Dir: dir, Every: time.Second}, 0)
+	if err != nil {
+		return err
+	}
+	return c.close()
+}
+
 // counter counts how long a group has run on a CPU.
 type counter struct {
 	fd   int

@@ -155,6 +155,9 @@ func TestSetOfGone(t *testing.T) {
 }
 
 func TestNoSuchCPU(t *testing.T) {
+	if Supported("") == nil {
+		t.Error("groups of no hierarchy can be followed")
+	}
 	if _, err := New(1000); err == nil {
 		t.Error("an alarm on CPU 1000")
 	}

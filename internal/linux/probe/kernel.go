@@ -11,7 +11,9 @@ import (
 
 	"github.com/google/nftables"
 
+	"github.com/virga-cloud/virga/internal/linux/alarm"
 	"github.com/virga-cloud/virga/internal/linux/caps"
+	"github.com/virga-cloud/virga/internal/linux/host"
 	"github.com/virga-cloud/virga/internal/linux/mount"
 	"github.com/virga-cloud/virga/internal/linux/namespace"
 )
@@ -157,4 +159,17 @@ func oomScore(*probe) (string, error) {
 		return "", errors.New("the daemon lacks CAP_SYS_RESOURCE")
 	}
 	return "", nil
+}
+
+// promptQuotas is whether the kernel can be made to notice spent quotas between
+// its ticks.
+func promptQuotas(p *probe) (string, error) {
+	tick, err := host.Tick()
+	if err != nil {
+		return "", err
+	}
+	if err := alarm.Supported(p.layout.Unified); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("a tick of %v", tick), nil
 }
