@@ -19,6 +19,17 @@ func (c *Client) Image(ctx context.Context, name string) (Image, error) {
 	return i, c.call(ctx, "GET", "/images/inspect", url.Values{"name": {name}}, nil, &i)
 }
 
+// ImageHistory lists the steps that made an image, the last one first.
+func (c *Client) ImageHistory(ctx context.Context, name string) ([]ImageStep, error) {
+	var list []ImageStep
+	return list, c.call(ctx, "GET", "/images/history", url.Values{"name": {name}}, nil, &list)
+}
+
+// Login asks a registry whether it accepts a credential. Nothing is kept.
+func (c *Client) Login(ctx context.Context, r LoginRequest) error {
+	return c.call(ctx, "POST", "/images/login", nil, r, nil)
+}
+
 // RemoveImage takes a name away, and the image with its last name. It returns
 // what was removed.
 func (c *Client) RemoveImage(ctx context.Context, name string, force bool) ([]string, error) {

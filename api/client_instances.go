@@ -189,6 +189,7 @@ func (c *Client) ExecDetached(ctx context.Context, id string, s ExecSpec) error 
 type FileChange struct {
 	Kind string `json:"kind" enum:"added,changed,deleted"`
 	Path string `json:"path"`
+	Size int64  `json:"size,omitempty"` // bytes of a regular file that was added or changed
 }
 
 // Kinds of FileChange.

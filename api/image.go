@@ -39,6 +39,24 @@ type ImageLayer struct {
 	Size   int64  `json:"size"`   // bytes unpacked
 }
 
+// ImageStep is one step of how an image was made, as its configuration tells.
+type ImageStep struct {
+	Created   time.Time `json:"created,omitzero"`
+	CreatedBy string    `json:"createdBy,omitempty"` // the instruction of a Dockerfile or the like
+	Author    string    `json:"author,omitempty"`
+	Comment   string    `json:"comment,omitempty"`
+	DiffID    string    `json:"diffID,omitempty"` // of the layer it made; "" when it made none
+	Size      int64     `json:"size"`             // bytes of that layer, unpacked
+}
+
+// LoginRequest asks a node whether a registry accepts a credential.
+type LoginRequest struct {
+	Registry string `json:"registry" doc:"HOST[:PORT]; docker.io is Docker's"`
+	// Insecure allows plain HTTP to other hosts than loopback.
+	Insecure bool         `json:"insecure,omitempty"`
+	Auth     RegistryAuth `json:"auth"`
+}
+
 // PullRequest asks a node to fetch an image.
 type PullRequest struct {
 	Reference string `json:"reference"`

@@ -21,34 +21,37 @@ type entry struct {
 	make func(*App) *command.Command
 }
 
+// instanceEntries are the commands of instances.
+var instanceEntries = []entry{
+	{"run", runCommand},
+	{"create", createCommand},
+	{"start", startCommand},
+	{"stop", stopCommand},
+	{"restart", restartCommand},
+	{"kill", killCommand},
+	{"pause", pauseCommand},
+	{"unpause", unpauseCommand},
+	{"rm", rmCommand},
+	{"ps", psCommand},
+	{"inspect", inspectCommand},
+	{"logs", logsCommand},
+	{"exec", execCommand},
+	{"attach", attachCommand},
+	{"cp", cpCommand},
+	{"diff", diffCommand},
+	{"stats", statsCommand},
+	{"credits", creditsCommand},
+	{"top", topCommand},
+	{"wait", waitCommand},
+	{"rename", renameCommand},
+	{"update", updateCommand},
+	{"resize", resizeCommand},
+	{"port", portCommand},
+}
+
 // groups are all commands. A new command is one file and one line here.
 var groups = []group{
-	{"instances", "Instances:", []entry{
-		{"run", runCommand},
-		{"create", createCommand},
-		{"start", startCommand},
-		{"stop", stopCommand},
-		{"restart", restartCommand},
-		{"kill", killCommand},
-		{"pause", pauseCommand},
-		{"unpause", unpauseCommand},
-		{"rm", rmCommand},
-		{"ps", psCommand},
-		{"inspect", inspectCommand},
-		{"logs", logsCommand},
-		{"exec", execCommand},
-		{"attach", attachCommand},
-		{"cp", cpCommand},
-		{"diff", diffCommand},
-		{"stats", statsCommand},
-		{"credits", creditsCommand},
-		{"top", topCommand},
-		{"wait", waitCommand},
-		{"rename", renameCommand},
-		{"update", updateCommand},
-		{"resize", resizeCommand},
-		{"port", portCommand},
-	}},
+	{"instances", "Instances:", instanceEntries},
 	{"groups", "Many instances:", []entry{
 		{"group", groupCommand},
 		{"up", composeUpCommand},
@@ -63,6 +66,8 @@ var groups = []group{
 		{"push", pushCommand},
 		{"images", imagesCommand},
 		{"rmi", rmiCommand},
+		{"login", loginCommand},
+		{"logout", logoutCommand},
 		{"volume", volumeCommand},
 		{"network", networkCommand},
 		{"type", typeCommand},
@@ -81,6 +86,15 @@ var groups = []group{
 	{"more", "More:", []entry{
 		{"version", versionCommand},
 		{"completion", completionCommand},
+		// Docker's names for some of the above, which the help leaves out.
+		{"instance", instanceCommand},
+		{"history", historyCommand},
+		{"tag", tagCommand},
+		{"save", saveCommand},
+		{"load", loadCommand},
+		{"import", importCommand},
+		{"export", exportCommand},
+		{"info", infoCommand},
 	}},
 }
 

@@ -54,6 +54,9 @@ func TestHelp(t *testing.T) {
 		if c.Example == "" && c.Name() != "help" {
 			t.Errorf("%s has no example", c.Path())
 		}
+		if strings.Contains(c.Path(), " instance ") && c.Name() != "prune" {
+			return // the same commands again
+		}
 		all.WriteString("$ " + c.Path() + " --help\n")
 		_ = c.Help()
 		all.WriteString("\n")

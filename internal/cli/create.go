@@ -78,12 +78,16 @@ func (s *specFlags) make(ctx context.Context, a *App, spec *api.InstanceSpec, cr
 // withImage does what needs an image, and pulls it as --pull says: once more
 // after that when it was missing.
 func (s *specFlags) withImage(ctx context.Context, a *App, image string, do func() error) error {
-	if s.pull == "always" {
+	other, err := s.otherPlatform(ctx, a, image)
+	if err != nil {
+		return err
+	}
+	if s.pull == "always" || other {
 		if err := s.fetch(ctx, a, image); err != nil {
 			return err
 		}
 	}
-	err := do()
+	err = do()
 	if s.pull != "missing" || !missingImage(err) {
 		return err
 	}
@@ -108,6 +112,26 @@ func (s *specFlags) expose(ctx context.Context, a *App, spec *api.InstanceSpec, 
 		return "", err
 	}
 	return create()
+}
+
+// otherPlatform reports whether the image that is here is not of the platform
+// that was asked for.
+func (s *specFlags) otherPlatform(ctx context.Context, a *App, name string) (bool, error) {
+	if s.platform == "" {
+		return false, nil
+	}
+	image, err := a.api().Image(ctx, name)
+	if api.CodeOf(err) == api.CodeNotFound {
+		return false, nil // told when the instance is made
+	}
+	if err != nil || image.Platform == s.platform || strings.HasPrefix(image.Platform, s.platform+"/") {
+		return false, err
+	}
+	if s.pull == "never" {
+		return true, api.Errorf(api.CodeConflict, "image %s is of platform %s, not %s", name, image.Platform, s.platform).InField("spec.image").
+			WithHint("leave out --platform, or --pull never")
+	}
+	return true, nil
 }
 
 func (s *specFlags) fetch(ctx context.Context, a *App, image string) error {

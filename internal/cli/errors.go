@@ -47,7 +47,11 @@ func usage(cmd *command.Command, err error) error {
 	if _, ok := errors.AsType[*api.Error](err); ok {
 		return err
 	}
-	return api.Errorf(api.CodeInvalid, "%s", err).WithHint("see `%s --help`", cmd.Path())
+	e := api.Errorf(api.CodeInvalid, "%s", err)
+	if hint, ok := flagHint(err.Error()); ok && (cmd.Name() == "run" || cmd.Name() == "create") {
+		return e.WithHint("%s", hint)
+	}
+	return e.WithHint("see `%s --help`", cmd.Path())
 }
 
 // report prints err and returns the exit status that stands for it.
@@ -115,6 +119,9 @@ func noCommand(cmd *command.Command, args []string) error {
 		return nil
 	}
 	e := api.Errorf(api.CodeInvalid, "%s has no command %q", cmd.Path(), args[0])
+	if hint := dockerCommands[args[0]]; hint != "" && cmd.Root() == cmd {
+		return e.WithHint("%s", hint)
+	}
 	if near := cmd.Suggestions(args[0]); len(near) > 0 {
 		return e.WithHint("did you mean `%s %s`?", cmd.Path(), near[0])
 	}

@@ -30,6 +30,7 @@ type fakeAPI struct {
 	calls []string // "METHOD path?query body"
 	specs []api.CreateRequest
 	conns int
+	vars  map[string]string // further environment
 }
 
 func newFake(t *testing.T) *fakeAPI {
@@ -60,6 +61,9 @@ func (f *fakeAPI) virga(in string, args ...string) (status int, out, errs string
 }
 
 func (f *fakeAPI) env(name string) (string, bool) {
+	if v, ok := f.vars[name]; ok {
+		return v, true
+	}
 	v, ok := map[string]string{"VIRGA_SOCKET": f.socket, "HOME": "/nonexistent", "OWN": "value"}[name]
 	return v, ok
 }
@@ -120,6 +124,27 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(api.Instance{Meta: api.Meta{ID: "abcdefghijklmnop", Name: "fresh"}, Spec: req.Spec})
 	case path == "/images":
 		answer(f.images)
+	case path == "/images/inspect":
+		for _, i := range f.images {
+			if len(i.Names) > 0 && i.Names[0] == r.URL.Query().Get("name") {
+				answer(i)
+				return
+			}
+		}
+		problem(api.Errorf(api.CodeNotFound, "no image").InField("image"))
+	case path == "/images/history":
+		answer([]api.ImageStep{
+			{CreatedBy: "CMD [\"serve\"]"},
+			{CreatedBy: "COPY app /", DiffID: "sha256:0123456789abcdef", Size: 2048, Comment: "by hand"},
+		})
+	case path == "/images/login":
+		if !strings.Contains(string(body), `"password":"right"`) {
+			problem(api.Errorf(api.CodeForbidden, "the registry does not accept the user name and password"))
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	case strings.HasSuffix(path, "/changes"):
+		answer([]api.FileChange{{Kind: api.FileAdded, Path: "/x", Size: 1024}, {Kind: api.FileDeleted, Path: "/y"}})
 	case path == "/images/pull":
 		var req api.PullRequest
 		if err := json.Unmarshal(body, &req); err != nil {

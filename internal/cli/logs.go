@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"strconv"
+	"time"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/command"
@@ -30,7 +31,7 @@ func logsCommand(a *App) *command.Command {
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&l.options.Follow, "follow", "f", false, "go on until the instance ends")
-	f.StringVar(&l.options.Since, "since", "", "only lines after a `time` (RFC 3339) or a duration before now (10m)")
+	f.StringVar(&l.options.Since, "since", "", "only lines after a `time` (RFC 3339, its date, seconds since 1970) or a duration before now (10m)")
 	f.StringVar(&l.options.Until, "until", "", "only lines before a `time` or duration")
 	f.StringVarP(&l.tail, "tail", "n", "all", "`number` of lines from the end, or all")
 	f.BoolVarP(&l.options.Timestamps, "timestamps", "t", false, "show the time of each line")
@@ -50,6 +51,13 @@ func (l *logs) run(ctx context.Context, a *App, id string) error {
 	}
 	out, errs := bufio.NewWriter(a.Out), bufio.NewWriter(a.Err)
 	begun := map[string]bool{} // streams within a partial line
+	var err error
+	if o.Since, err = moment("since", o.Since); err != nil {
+		return err
+	}
+	if o.Until, err = moment("until", o.Until); err != nil {
+		return err
+	}
 	for line, err := range a.api().Logs(ctx, id, o) {
 		if err != nil {
 			_ = out.Flush() // err is what matters
@@ -91,4 +99,17 @@ func (l *logs) print(w io.Writer, line api.LogLine, goesOn bool) error {
 	}
 	_, err := io.WriteString(w, text)
 	return err
+}
+
+// moment writes a time in the API's form. A duration stays one: it is before
+// the daemon's now.
+func moment(flag, s string) (string, error) {
+	if _, err := time.ParseDuration(s); err == nil {
+		return s, nil
+	}
+	t, err := parseTime(flag, s, time.Time{})
+	if err != nil || t.IsZero() {
+		return "", err
+	}
+	return t.Format(time.RFC3339Nano), nil
 }

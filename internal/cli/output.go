@@ -173,7 +173,11 @@ func (a *App) inspected(objects []any, format string) error {
 	}
 	for _, o := range objects {
 		if err := t.Execute(a.Out, o); err != nil {
-			return api.Errorf(api.CodeInvalid, "--format: %s", err)
+			e := api.Errorf(api.CodeInvalid, "--format: %s", err)
+			if hint := inspectHint(format); hint != "" {
+				e = e.WithHint("%s", hint)
+			}
+			return e
 		}
 		fmt.Fprintln(a.Out)
 	}

@@ -15,6 +15,7 @@ type ps struct {
 	all     bool
 	last    int
 	latest  bool
+	size    bool
 	filters []string
 }
 
@@ -25,7 +26,9 @@ func psCommand(a *App) *command.Command {
 		Aliases: []string{"ls"},
 		Short:   "List instances",
 		Long: "List the running instances, or all with -a.\n\n" +
-			"Filters: name=PART, id=PREFIX, label=KEY[=VALUE], status=PHASE, image=NAME, health=STATE, exited=CODE,\nnetwork=NAME, volume=NAME, isolation=KIND, group=NAME.",
+			"Filters: name=REGEXP, id=PREFIX, label=KEY[=VALUE], status=PHASE, image=NAME|ID, health=STATE, exited=CODE,\n" +
+			"network=NAME, volume=NAME, publish=PORT[/PROTOCOL], before=INSTANCE, since=INSTANCE, isolation=KIND, group=NAME.\n" +
+			"Of several with the same key one has to match, of labels all.",
 		Example: "  virga ps -a\n  virga ps --filter label=app=web --format '{{.Name}}: {{.Status}}'\n  virga ps --format 'table {{.ID}}\\t{{.Image}}\\t{{.Ports}}'",
 		Args:    arguments(0, 0),
 		Run:     func(cmd *command.Command, _ []string) error { return p.run(cmd.Context(), a, time.Now()) },
@@ -35,6 +38,7 @@ func psCommand(a *App) *command.Command {
 	f.BoolVarP(&p.all, "all", "a", false, "show those that do not run too")
 	f.IntVarP(&p.last, "last", "n", 0, "show the `number` made last, in any state")
 	f.BoolVarP(&p.latest, "latest", "l", false, "show the one made last, in any state")
+	f.BoolVarP(&p.size, "size", "s", false, "show the bytes of the files it has written, and with its image's")
 	listVar(f, &p.filters, "filter", "f", "show only those that match `KEY=VALUE`")
 	return cmd
 }
@@ -44,11 +48,17 @@ func (p *ps) run(ctx context.Context, a *App, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	if _, err := parseTemplate(p.format); err != nil {
+		return err
+	}
 	if p.latest {
 		p.last = 1
 	}
 	list, err := a.api().Instances(ctx, api.InstanceFilter{Labels: match.labels})
 	if err != nil {
+		return err
+	}
+	if err := match.place(list); err != nil {
 		return err
 	}
 	slices.SortStableFunc(list, func(x, y api.Instance) int { return y.Created.Compare(x.Created) })
@@ -61,9 +71,15 @@ func (p *ps) run(ctx context.Context, a *App, now time.Time) error {
 	}
 	rows := make([]instanceRow, len(list))
 	for i, in := range list {
-		rows[i] = instanceRow{in, now, p.noTrunc}
+		rows[i] = instanceRow{Instance: in, now: now, whole: p.noTrunc}
 	}
 	columns := instanceColumns
+	if p.size || strings.Contains(p.format, ".Size") {
+		columns = append(slices.Clip(columns), sizeColumn)
+		if err := a.measure(ctx, rows); err != nil {
+			return err
+		}
+	}
 	if slices.ContainsFunc(list, func(i api.Instance) bool { return i.Group != "" }) {
 		columns = append(slices.Clip(columns), groupColumn)
 	}
@@ -79,6 +95,35 @@ type filter struct {
 	labels []string
 	phased bool // a filter names a phase, so ended ones are wanted
 	tests  map[string][]func(api.Instance) bool
+	// Instances that others have to be made before or since.
+	before, since []string
+}
+
+// place adds the tests of before and since, whose instances are in list.
+func (f *filter) place(list []api.Instance) error {
+	add := func(key, name string, test func(api.Instance, time.Time) bool) error {
+		i := slices.IndexFunc(list, func(i api.Instance) bool { return i.Name == name })
+		if i < 0 {
+			i = slices.IndexFunc(list, func(i api.Instance) bool { return strings.HasPrefix(i.ID, name) })
+		}
+		if i < 0 {
+			return api.Errorf(api.CodeNotFound, "filter %s=%s: there is no such instance", key, name).WithHint("see `virga ps -a`")
+		}
+		created := list[i].Created
+		f.tests[key] = append(f.tests[key], func(in api.Instance) bool { return test(in, created) })
+		return nil
+	}
+	for _, name := range f.before {
+		if err := add("before", name, func(i api.Instance, t time.Time) bool { return i.Created.Before(t) }); err != nil {
+			return err
+		}
+	}
+	for _, name := range f.since {
+		if err := add("since", name, func(i api.Instance, t time.Time) bool { return i.Created.After(t) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ok reports whether i meets one test of every key.
@@ -98,8 +143,15 @@ func instanceFilter(texts []string) (filter, error) {
 		if !ok {
 			return f, api.Invalid("filter", "filter %q: want KEY=VALUE", text)
 		}
-		if key == "label" {
+		switch key {
+		case "label":
 			f.labels = append(f.labels, value)
+			continue
+		case "before":
+			f.before = append(f.before, value)
+			continue
+		case "since":
+			f.since = append(f.since, value)
 			continue
 		}
 		test, err := instanceTest(key, value)

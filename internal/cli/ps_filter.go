@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,7 +13,12 @@ import (
 func instanceTest(key, value string) (func(api.Instance) bool, error) {
 	switch key {
 	case "name":
-		return func(i api.Instance) bool { return strings.Contains(i.Name, value) }, nil
+		// Docker's names begin with a slash, which people have learnt to write.
+		re, err := regexp.Compile(strings.Replace(strings.TrimPrefix(value, "/"), "^/", "^", 1))
+		if err != nil {
+			return nil, api.Invalid("filter", "filter name=%q is not a regular expression", value)
+		}
+		return func(i api.Instance) bool { return re.MatchString(i.Name) }, nil
 	case "id":
 		return func(i api.Instance) bool { return strings.HasPrefix(i.ID, value) }, nil
 	case "status":
@@ -21,9 +27,17 @@ func instanceTest(key, value string) (func(api.Instance) bool, error) {
 		}
 		return func(i api.Instance) bool { return string(i.Status.Phase) == value }, nil
 	case "image", "ancestor":
+		return func(i api.Instance) bool { return ofImage(i, value) }, nil
+	case "publish":
+		port, protocol, _ := strings.Cut(value, "/")
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return nil, api.Invalid("filter", "filter publish=%q: want PORT[/PROTOCOL]", value)
+		}
 		return func(i api.Instance) bool {
-			name, _, _ := strings.Cut(i.Spec.Image, ":")
-			return i.Spec.Image == value || name == value
+			return slices.ContainsFunc(append(slices.Clone(i.Status.Ports), i.Spec.Ports...), func(p api.Port) bool {
+				return (p.Port == uint16(n) || p.HostPort == uint16(n)) && (protocol == "" || first(p.Protocol, "tcp") == protocol)
+			})
 		}, nil
 	case "health":
 		return func(i api.Instance) bool {
@@ -55,4 +69,18 @@ func instanceTest(key, value string) (func(api.Instance) bool, error) {
 		return func(i api.Instance) bool { return isolationOf(i) == value }, nil
 	}
 	return nil, api.Invalid("filter", "filter %q is not known", key).WithHint("`virga ps --help` lists the filters")
+}
+
+// idText is how the beginning of an image's id looks.
+var idText = regexp.MustCompile(`^(sha256:)?[0-9a-f]{6,64}$`)
+
+// ofImage reports whether an instance is of the image with the name or id.
+// Names without a tag are of the tag latest, and of any other as Docker has it.
+func ofImage(i api.Instance, want string) bool {
+	repository, tag := splitName(i.Spec.Image)
+	wanted, wantedTag := splitName(want)
+	if repository == wanted && (wantedTag == "" || wantedTag == first(tag, "latest")) {
+		return true
+	}
+	return idText.MatchString(want) && strings.HasPrefix(strings.TrimPrefix(i.Status.Image, "sha256:"), strings.TrimPrefix(want, "sha256:"))
 }

@@ -16,6 +16,7 @@ type instanceRow struct {
 	api.Instance
 	now   time.Time
 	whole bool
+	size  string // once it was measured
 }
 
 var instanceColumns = []column[instanceRow]{

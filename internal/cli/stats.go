@@ -138,6 +138,9 @@ func (r statsRow) ID() string {
 	return api.ShortID(r.Instance)
 }
 
+// Container is Docker's word for the id.
+func (r statsRow) Container() string { return r.ID() }
+
 // share is part of the time between the readings, in per cent.
 func (r statsRow) share(part time.Duration) string {
 	wall := r.Time.Sub(r.before.Time)

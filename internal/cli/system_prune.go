@@ -21,7 +21,33 @@ func systemPruneCommand(a *App) *command.Command {
 	}.command(a)
 }
 
+// instancePruneCommand removes instances only.
+func instancePruneCommand(a *App) *command.Command {
+	return prune{
+		use: "prune [flags]", short: "Remove stopped instances", example: "  virga instance prune -f",
+		question: func(bool) string { return "Remove all stopped instances?" },
+		do:       func(ctx context.Context, _ bool) (api.PruneReport, error) { return a.pruneInstances(ctx) },
+	}.command(a)
+}
+
 func (a *App) pruneAll(ctx context.Context, all bool) (api.PruneReport, error) {
+	report, err := a.pruneInstances(ctx)
+	if err != nil {
+		return report, err
+	}
+	for _, prune := range []func(context.Context, bool) (api.PruneReport, error){a.api().PruneVolumes, a.api().PruneImages} {
+		r, err := prune(ctx, all)
+		report.Removed = append(report.Removed, r.Removed...)
+		report.Bytes += r.Bytes
+		if err != nil {
+			return report, err
+		}
+	}
+	return report, nil
+}
+
+// pruneInstances removes the instances that have run and will not again.
+func (a *App) pruneInstances(ctx context.Context) (api.PruneReport, error) {
 	var report api.PruneReport
 	list, err := a.api().Instances(ctx, api.InstanceFilter{})
 	if err != nil {
@@ -36,14 +62,6 @@ func (a *App) pruneAll(ctx context.Context, all bool) (api.PruneReport, error) {
 			return report, err
 		}
 		report.Removed = append(report.Removed, i.Name)
-	}
-	for _, prune := range []func(context.Context, bool) (api.PruneReport, error){a.api().PruneVolumes, a.api().PruneImages} {
-		r, err := prune(ctx, all)
-		report.Removed = append(report.Removed, r.Removed...)
-		report.Bytes += r.Bytes
-		if err != nil {
-			return report, err
-		}
 	}
 	return report, nil
 }

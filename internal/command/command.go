@@ -25,6 +25,8 @@ type Command struct {
 	Example string
 	// Group is the id of the group that the parent lists it in.
 	Group string
+	// Hidden leaves it out of help's lists, completion and suggestions.
+	Hidden bool
 	// Words are what the first argument may be, for completion.
 	Words []string
 	// Complete offers words for the argument being typed, behind args. A
@@ -69,6 +71,11 @@ func (c *Command) AddGroup(g Group) { c.groups = append(c.groups, g) }
 // Commands returns the commands below c, by name.
 func (c *Command) Commands() []*Command {
 	return slices.SortedFunc(slices.Values(c.children), func(a, b *Command) int { return strings.Compare(a.Name(), b.Name()) })
+}
+
+// shown are the commands below c that are not hidden, by name.
+func (c *Command) shown() []*Command {
+	return slices.DeleteFunc(c.Commands(), func(child *Command) bool { return child.Hidden })
 }
 
 // Flags are the command's own.

@@ -53,7 +53,8 @@ func newTree() *tree {
 	list.Flags().String("server", "", "another one")
 	list.Exclusive("all", "some")
 	box.Add(list, &Command{Use: "kind a|b", Words: []string{"aa", "b"}, Run: said})
-	t.root.Add(run, box, &Command{Use: "raw", Raw: true, Run: said})
+	t.root.Add(run, box, &Command{Use: "raw", Raw: true, Run: said},
+		&Command{Use: "rum", Hidden: true, Short: "Hidden", Run: said}) // and so neither listed, offered nor suggested
 	return t
 }
 
@@ -68,6 +69,7 @@ func TestExecute(t *testing.T) {
 		"box kind --server s -- --help": `prog box kind ["--help"]`,
 		"--name run run x":              `prog run ["x"]`,                                 // a flag of the command's before its name
 		"-n run -d run x":               `error: prog: unknown shorthand flag: 'n' in -n`, // -d is none of the root's
+		"rum x":                         `prog rum ["x"]`,
 		"rnu":                           `error: no rnu, perhaps [run raw]`,
 		"box nothing":                   `error: prog box takes no argument, not "nothing"`,
 		"run --frob":                    `error: prog run: unknown flag: --frob`,

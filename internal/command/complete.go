@@ -71,7 +71,7 @@ func (c *Command) offer(before []string, word string) ([]string, Completion) {
 	kind := WordsOnly
 	switch {
 	case len(called.children) > 0 && len(args) == 0:
-		for _, child := range called.Commands() {
+		for _, child := range called.shown() {
 			words = append(words, child.Name()+"\t"+child.Short)
 		}
 	case len(called.Words) > 0 && len(args) == 0:

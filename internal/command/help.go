@@ -56,10 +56,10 @@ func (c *Command) helpCommands(b *strings.Builder) {
 		groups = []Group{{Title: "Available Commands:"}}
 	}
 	width := minPadding
-	for _, child := range c.children {
+	all := c.shown()
+	for _, child := range all {
 		width = max(width, len(child.Name()))
 	}
-	all := c.Commands()
 	for _, g := range groups {
 		b.WriteString("\n" + g.Title + "\n")
 		for _, child := range all {

@@ -15,7 +15,7 @@ func (c *Command) Suggestions(word string) []string {
 	word = strings.ToLower(word)
 	var near []string
 	distance := map[string]int{}
-	for _, child := range c.Commands() {
+	for _, child := range c.shown() {
 		name := child.Name()
 		d := edits(word, strings.ToLower(name))
 		if d <= maxTypos || word != "" && strings.HasPrefix(name, word) {

@@ -178,6 +178,12 @@ func (g *registry) small(r io.Reader, what string) ([]byte, error) {
 	return b, nil
 }
 
+// refusedBy reports whether a registry said that who asks may not.
+func refusedBy(err error) bool {
+	t, ok := errors.AsType[*transport.Error](err)
+	return ok && (t.StatusCode == http.StatusUnauthorized || t.StatusCode == http.StatusForbidden)
+}
+
 // registryError says what a failure of a registry means to who asked for ref.
 func registryError(ref string, err error) error {
 	if e, ok := asRefusal(err); ok {
@@ -193,9 +199,9 @@ func registryError(ref string, err error) error {
 		switch {
 		case t.StatusCode == http.StatusNotFound:
 			return api.Errorf(api.CodeNotFound, "the registry has no %s", ref).WithHint("check the spelling of name and tag")
-		case t.StatusCode == http.StatusUnauthorized || t.StatusCode == http.StatusForbidden:
+		case refusedBy(t):
 			return api.Errorf(api.CodeForbidden, "the registry does not allow this for %s", ref).
-				WithHint("log in to the registry first, or check the name: some registries say this of what does not exist")
+				WithHint("log in first (virga login), or check the name: some registries say this of what does not exist")
 		case t.StatusCode == http.StatusTooManyRequests:
 			return api.Errorf(api.CodeUnavailable, "the registry asks for fewer requests (%s)", ref).WithHint("wait, or log in")
 		case t.StatusCode < 500:

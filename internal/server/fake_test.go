@@ -298,6 +298,18 @@ func (f fakeImages) Remove(_ context.Context, name string, _ bool) ([]string, er
 	return []string{name}, err
 }
 
+func (f fakeImages) History(_ context.Context, name string) ([]api.ImageStep, error) {
+	i, err := f.image(name)
+	return []api.ImageStep{{CreatedBy: "COPY app /", DiffID: "sha256:1", Size: i.Size}}, err
+}
+
+func (fakeImages) Login(_ context.Context, r api.LoginRequest) error {
+	if r.Auth.Password != "right" {
+		return api.Errorf(api.CodeForbidden, "the registry %s does not accept the user name and password", r.Registry)
+	}
+	return nil
+}
+
 func (f fakeImages) Tag(_ context.Context, source, _ string) error {
 	_, err := f.image(source)
 	return err

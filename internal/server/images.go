@@ -10,6 +10,8 @@ import (
 func (s *Server) imageRoutes() {
 	route(s, http.MethodGet, "/v1/images", "List images", s.listImages)
 	route(s, http.MethodGet, "/v1/images/inspect", "Inspect an image", s.inspectImage)
+	route(s, http.MethodGet, "/v1/images/history", "List the steps that made an image", s.imageHistory)
+	route(s, http.MethodPost, "/v1/images/login", "Ask a registry whether it accepts a credential", s.login)
 	route(s, http.MethodDelete, "/v1/images", "Take a name away, and the image with its last name", s.removeImage)
 	route(s, http.MethodPost, "/v1/images/tag", "Give an image a further name", s.tagImage)
 	route(s, http.MethodPost, "/v1/images/prune", "Remove images that no instance uses", s.pruneImages)
@@ -56,6 +58,17 @@ func (s *Server) inspectImage(ctx context.Context, q *ImageName) (*body[api.Imag
 	img, err := s.Images.Inspect(ctx, q.Name)
 	img.InUse = inUse(s.usedImages(), &img)
 	return &body[api.Image]{img}, err
+}
+
+func (s *Server) imageHistory(ctx context.Context, q *ImageName) (*body[[]api.ImageStep], error) {
+	list, err := s.Images.History(ctx, q.Name)
+	return &body[[]api.ImageStep]{notNil(list)}, err
+}
+
+type loginRequest struct{ Body api.LoginRequest }
+
+func (s *Server) login(ctx context.Context, q *loginRequest) (*none, error) {
+	return &none{}, s.Images.Login(ctx, q.Body)
 }
 
 type removeImage struct {

@@ -61,6 +61,10 @@ type Images interface {
 	// Inspect finds an image by name, digest or an unambiguous beginning of
 	// its id.
 	Inspect(ctx context.Context, name string) (api.Image, error)
+	// History lists the steps that made an image, the last one first.
+	History(ctx context.Context, name string) ([]api.ImageStep, error)
+	// Login asks a registry whether it accepts a credential.
+	Login(ctx context.Context, r api.LoginRequest) error
 	Remove(ctx context.Context, name string, force bool) ([]string, error)
 	Tag(ctx context.Context, source, target string) error
 	Prune(ctx context.Context, all bool) (api.PruneReport, error)

@@ -78,13 +78,13 @@ func (d *difference) dir(name string, below bool) error {
 		switch {
 		case whiteout(info):
 			if was != nil {
-				d.add(api.FileDeleted, p)
+				d.add(api.FileDeleted, p, nil)
 			}
 			continue
 		case was == nil:
-			d.add(api.FileAdded, p)
+			d.add(api.FileAdded, p, info)
 		default:
-			d.add(api.FileChanged, p)
+			d.add(api.FileChanged, p, info)
 		}
 		if !info.IsDir() {
 			continue
@@ -110,14 +110,19 @@ func (d *difference) hidden(name string) error {
 	}
 	for _, entry := range entries {
 		if _, err := d.upper.Lstat(path.Join(name, entry)); errors.Is(err, fs.ErrNotExist) {
-			d.add(api.FileDeleted, path.Join(name, entry))
+			d.add(api.FileDeleted, path.Join(name, entry), nil)
 		}
 	}
 	return nil
 }
 
-func (d *difference) add(kind, name string) {
-	d.found = append(d.found, api.FileChange{Kind: kind, Path: "/" + name})
+// add records a change; info is of what is there now, nil of nothing.
+func (d *difference) add(kind, name string, info fs.FileInfo) {
+	c := api.FileChange{Kind: kind, Path: "/" + name}
+	if info != nil && info.Mode().IsRegular() {
+		c.Size = info.Size()
+	}
+	d.found = append(d.found, c)
 }
 
 // opaque says whether a directory of the writable layer hides the one below.

@@ -1,0 +1,87 @@
+package cli
+
+import "strings"
+
+// dockerCommands says what to do instead of commands that Docker has and virga
+// has not.
+var dockerCommands = map[string]string{
+	"build":   "build it with docker, buildah or kaniko, and bring it with `docker save app | virga load` or through a registry",
+	"buildx":  "build it with docker, buildah or kaniko, and bring it with `docker save app | virga load` or through a registry",
+	"commit":  "`virga export INSTANCE | virga import - NAME` makes an image of an instance's files",
+	"search":  "look for the image on its registry's own page",
+	"context": "--host or VIRGA_HOST names a daemon on another machine",
+	"stack":   "`virga up -f FILE` runs a Compose file",
+	"swarm":   "`virga group` keeps many equal instances",
+	"secret":  "mount a file read-only: -v FILE:/run/secrets/NAME:ro",
+	"config":  "mount a file read-only: -v FILE:/etc/NAME:ro",
+}
+
+// dockerFlags says the same of flags of run and create.
+var dockerFlags = map[string]string{
+	"a":                     "output is shown unless -d is given; -i connects standard input",
+	"attach":                "output is shown unless -d is given; -i connects standard input",
+	"annotation":            "use --label",
+	"cgroup-parent":         "virga has a control group of its own for every instance; limits are flags, such as --cpus and --memory",
+	"cgroupns":              "every instance has its own; leave it out",
+	"cpuset-mems":           "memory cannot be bound to NUMA nodes; --cpuset-cpus binds to CPUs",
+	"device-cgroup-rule":    "--device gives a device with its access, such as /dev/fuse:/dev/fuse:rw",
+	"disable-content-trust": "images are verified by their digests; leave it out",
+	"dns-opt":               "mount a resolv.conf of your own: -v FILE:/etc/resolv.conf:ro",
+	"dns-option":            "mount a resolv.conf of your own: -v FILE:/etc/resolv.conf:ro",
+	"domainname":            "write the whole name with --hostname",
+	"gpus":                  "give the GPU's devices with --device",
+	"ipc":                   "every instance has its own; --shm-size sets the size of its shared memory",
+	"kernel-memory":         "--memory counts the kernel's memory too",
+	"link":                  "instances on the same network find each other by name; --network-alias gives further names",
+	"log-driver":            "every instance has a log, rotated by size: see instance-log-size in `virga server --help`",
+	"log-opt":               "every instance has a log, rotated by size: see instance-log-size in `virga server --help`",
+	"memory-swappiness":     "--memory-swap says how much swap there is; it is none without it",
+	"oom-kill-disable":      "--oom-score-adj says how soon it is chosen",
+	"pid":                   "every instance has its own; leave it out",
+	"runtime":               "--isolation says what separates the instance from its neighbours",
+	"uts":                   "every instance has its own; --hostname sets its name",
+	"volumes-from":          "mount the same volumes with -v; `virga inspect` lists those of the other instance",
+}
+
+// flagHint finds the hint for the flag that pflag says is unknown.
+func flagHint(message string) (string, bool) {
+	name, long := strings.CutPrefix(message, "unknown flag: --")
+	if !long {
+		short, ok := strings.CutPrefix(message, "unknown shorthand flag: '")
+		if !ok {
+			return "", false
+		}
+		name, _, _ = strings.Cut(short, "'")
+	}
+	hint, ok := dockerFlags[name]
+	return hint, ok
+}
+
+// inspectHint finds where what a template of Docker's asks for lies here.
+func inspectHint(text string) string {
+	for _, p := range []struct{ docker, here string }{
+		{".NetworkSettings.IPAddress", "{{(index .Status.Addresses 0).Address}}"},
+		{".NetworkSettings.Networks", "{{range .Status.Addresses}}{{.Network}} {{.Address}}{{end}}"},
+		{".NetworkSettings.Ports", "{{json .Status.Ports}}"},
+		{".NetworkSettings", "{{json .Status.Addresses}}"},
+		{".State.Status", "{{.Status.Phase}}"},
+		{".State.Running", "{{.Status.Phase}}"},
+		{".State.Pid", "{{.Status.PID}}"},
+		{".State.ExitCode", "{{.Status.ExitCode}}"},
+		{".State.Health", "{{.Status.Health.State}}"},
+		{".State.StartedAt", "{{.Status.Started}}"},
+		{".State.", "{{json .Status}}"},
+		{".Config.Env", "{{json .Spec.Env}}"},
+		{".Config.Labels", "{{json .Labels}}"},
+		{".Config.Image", "{{.Spec.Image}}"},
+		{".Config.", "{{json .Spec}}"},
+		{".HostConfig.", "{{json .Spec}}"},
+		{".Mounts", "{{json .Spec.Mounts}}"},
+		{".RestartCount", "{{.Status.Starts}}"},
+	} {
+		if strings.Contains(text, p.docker) {
+			return "Docker's " + strings.TrimSuffix(p.docker, ".") + " is " + p.here + " here"
+		}
+	}
+	return ""
+}

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/virga-cloud/virga/api"
+)
+
+func TestHistory(t *testing.T) {
+	f := newFake(t)
+	f.images = []api.Image{{Names: []string{"app:latest"}}}
+	_, out, errs := f.virga("", "image", "history", "app")
+	want := "LAYER          CREATED   CREATED BY      SIZE    COMMENT\n" +
+		"<none>         never     CMD [\"serve\"]   0 B     \n" +
+		"0123456789ab   never     COPY app /      2 KiB   by hand\n"
+	if out != want {
+		t.Errorf("%s%s", out, errs)
+	}
+	if _, out, _ = f.virga("", "history", "-q", "--no-trunc", "app"); out != "<none>\nsha256:0123456789abcdef\n" {
+		t.Error(out)
+	}
+	if _, out, _ = f.virga("", "history", "--json", "app"); !strings.Contains(out, `"createdBy": "COPY app /"`) {
+		t.Error(out)
+	}
+}
+
+func TestPsFilters(t *testing.T) {
+	f := newFake(t)
+	now := time.Now()
+	add := func(name, image string, age time.Duration, ports ...api.Port) {
+		f.instances = append(f.instances, api.Instance{
+			Meta:   api.Meta{ID: name + "-id", Name: name, Created: now.Add(-age), Labels: map[string]string{"app": name}},
+			Spec:   api.InstanceSpec{Image: image, Ports: ports, Mounts: []api.Mount{{Source: "data", Target: "/d"}}},
+			Status: api.InstanceStatus{Phase: api.PhaseRunning, Image: "sha256:abcdef0123456789"},
+		})
+	}
+	add("web", "nginx", 3*time.Hour, api.Port{Port: 80, HostPort: 8080})
+	add("web-2", "localhost:5000/nginx:1", 2*time.Hour)
+	add("db", "redis:7", time.Hour, api.Port{Port: 53, Protocol: "udp"})
+	for filter, want := range map[string]string{
+		"name=web":                   "web-2 web",
+		"name=^web$":                 "web",
+		"name=/db":                   "db",
+		"name=^/db":                  "db",
+		"ancestor=nginx":             "web",
+		"ancestor=nginx:latest":      "web",
+		"image=localhost:5000/nginx": "web-2",
+		"ancestor=redis:6":           "",
+		"ancestor=abcdef012345":      "db web-2 web",
+		"publish=8080":               "web",
+		"publish=80/tcp":             "web",
+		"publish=53/tcp":             "",
+		"publish=53/udp":             "db",
+		"before=web-2":               "web",
+		"since=web":                  "db web-2",
+	} {
+		_, out, errs := f.virga("", "ps", "--filter", filter, "--format", "{{.Names}}")
+		if got := strings.Join(strings.Fields(out), " "); got != want {
+			t.Errorf("%s: %q, want %q %s", filter, got, want, errs)
+		}
+	}
+	for filter, want := range map[string]string{"name=(": "regular expression", "publish=x": "PORT", "since=nobody": "no such instance"} {
+		if status, _, errs := f.virga("", "ps", "--filter", filter); status == 0 || !strings.Contains(errs, want) {
+			t.Errorf("%s: %d %s", filter, status, errs)
+		}
+	}
+	f.images = []api.Image{{ID: "sha256:abcdef0123456789", Size: 2048}}
+	if _, out, _ := f.virga("", "ps", "-s", "-l"); !strings.Contains(out, "SIZE") || !strings.Contains(out, "1 KiB (virtual 3 KiB)") {
+		t.Error(out)
+	}
+	if _, out, _ := f.virga("", "ps", "-l", "--format", `{{.Label "app"}} {{.Mounts}} {{.Size}}`); out != "db data 1 KiB (virtual 3 KiB)\n" {
+		t.Error(out)
+	}
+}
+
+// What Docker has under another name, or not at all here, is said.
+func TestDockersWords(t *testing.T) {
+	f := newFake(t)
+	f.instances = []api.Instance{{Meta: api.Meta{ID: "abc", Name: "web"}, Status: api.InstanceStatus{Phase: api.PhaseRunning}}}
+	for command, want := range map[string]string{
+		"build .":                       "docker save",
+		"run --ipc host x":              "every instance has its own",
+		"run -a stdout x":               "-i connects",
+		"inspect -f {{.State.Pid}} web": "{{.Status.PID}}",
+		"inspect -f {{.NetworkSettings.Ports}} web": "{{json .Status.Ports}}",
+	} {
+		if status, _, errs := f.virga("", strings.Fields(command)...); status == 0 || !strings.Contains(errs, want) {
+			t.Errorf("%s: %d %s", command, status, errs)
+		}
+	}
+	for _, command := range []string{"container ls", "instance ps"} {
+		if status, out, errs := f.virga("", strings.Fields(command)...); status != 0 || !strings.Contains(out, "web") {
+			t.Errorf("%s: %d %s%s", command, status, out, errs)
+		}
+	}
+}
+
+func TestLogsTakeDockersTimes(t *testing.T) {
+	f := newFake(t)
+	for in, want := range map[string]string{"10m": "since=10m", "1767366245": "since=2026-01-02T", "2026-01-02": "since=2026-01-0"} {
+		f.virga("", "logs", "--since", in, "web")
+		if !strings.Contains(f.called(), want) {
+			t.Errorf("%s: %s", in, f.called())
+		}
+	}
+	if status, _, errs := f.virga("", "logs", "--until", "soon", "web"); status != 2 || !strings.Contains(errs, "--until") {
+		t.Errorf("%d %s", status, errs)
+	}
+}
+
+func TestPlatformOfWhatIsHere(t *testing.T) {
+	f := newFake(t)
+	f.images = []api.Image{{Names: []string{"app"}, Platform: "linux/amd64"}}
+	if status, _, errs := f.virga("", "create", "--pull", "never", "--platform", "linux/arm64", "app"); status != 4 || !strings.Contains(errs, "linux/amd64") {
+		t.Errorf("%d %s", status, errs)
+	}
+	if status, _, errs := f.virga("", "create", "--platform", "linux/arm64", "app"); status != 0 || !strings.Contains(f.called(), "POST /images/pull") {
+		t.Errorf("%d %s%s", status, errs, f.called())
+	}
+}
