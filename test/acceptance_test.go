@@ -4,9 +4,13 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
+	"log"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/virga-cloud/virga/api"
 )
 
@@ -69,6 +73,24 @@ func TestDebianWithNginx(t *testing.T) {
 	if in := d.WaitPhase(t, "web", api.PhaseStopped); exitCode(in) != 0 {
 		t.Errorf("nginx ended with %d", exitCode(in))
 	}
+
+	// To a registry and back, with nothing left here of what is fetched.
+	d.Must(t, "rm", "web")
+	srv := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	defer srv.Close()
+	remote := strings.TrimPrefix(srv.URL, "http://") + "/debian/nginx:1"
+	d.Must(t, "tag", image, remote)
+	d.Must(t, "push", remote)
+	digest := d.image(t, remote).Digest
+	d.Must(t, "image", "rm", remote, image)
+	d.Refused(t, "image", "inspect", digest)
+	d.Must(t, "pull", remote)
+	equal(t, "digest of what is pulled", d.image(t, remote).Digest, digest)
+	d.Must(t, "tag", remote, image) // for the other tests
+	d.Must(t, "run", "-d", "--name", "web", "-p", fmt.Sprintf("%d:80", port), remote, "nginx", "-g", "daemon off;")
+	eventuallyGet(t, url, "Welcome to nginx")
+	d.Must(t, "rm", "-f", "web")
+	d.Must(t, "image", "rm", remote)
 }
 
 // A service with state on a volume keeps it over a new instance.

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"io"
+	"log"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -89,6 +92,45 @@ func TestRegistryPushAndPull(t *testing.T) {
 	contains(t, d.Refused(t, "image", "pull", "127.0.0.1:1/x"), "127.0.0.1:1")
 }
 
+// A registry that wants to know who asks: login keeps the credential that pull
+// and push use, in Docker's configuration.
+func TestRegistryLogin(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	open := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, ok := r.BasicAuth(); !ok || user != "me" || password != "right" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		open.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	host := strings.TrimPrefix(srv.URL, "http://")
+	remote := host + "/team/busybox:v1"
+	d.Must(t, "tag", image, remote)
+	t.Cleanup(func() { d.CLI("image", "rm", remote) })
+
+	contains(t, d.Refused(t, "push", remote), "does not allow", "virga login")
+	r := d.Feed("wrong\n", "login", "-u", "me", "--password-stdin", host)
+	if r.Code != 5 {
+		t.Errorf("a wrong password: %v", r)
+	}
+	contains(t, oneMessage(t, r), "does not accept", host)
+	d.Refused(t, "push", remote)
+	if r = d.Feed("right\n", "login", "-u", "me", "--password-stdin", host); r.Code != 0 {
+		t.Fatalf("login: %v", r)
+	}
+	d.Must(t, "push", remote)
+	d.Must(t, "image", "rm", remote)
+	equal(t, "run of what is pulled", d.Must(t, "run", "--rm", remote, "echo", "pulled"), "pulled")
+	equal(t, "layers of the history", d.Must(t, "history", "-q", "--no-trunc", remote), d.image(t, remote).Layers[0].DiffID)
+	equal(t, "logout", d.Must(t, "logout", host), "logged out of "+host)
+	contains(t, d.Refused(t, "pull", host+"/team/busybox:v1"), "does not allow")
+}
+
 func TestImageInUseIsKept(t *testing.T) {
 	d := Start(t)
 	image := d.Busybox(t)
@@ -98,79 +140,6 @@ func TestImageInUseIsKept(t *testing.T) {
 	equal(t, "starts after a prune", d.Must(t, "start", "-a", "holder"), "")
 	d.Must(t, "rm", "-f", "holder")
 	d.Must(t, "image", "rm", "-f", "busy:v2")
-}
-
-// A broken or malicious archive is refused with a reason, and leaves nothing.
-func TestBadArchivesAreRefused(t *testing.T) {
-	d := Start(t)
-	outside := t.TempDir()
-	victim := filepath.Join(outside, "victim")
-	write(t, victim, "untouched\n")
-	root := busyboxRoot(t)
-	tests := []struct {
-		name string
-		body func(t *testing.T) []byte
-		safe bool // may be taken, as long as nothing outside is touched
-	}{
-		{"empty", func(*testing.T) []byte { return nil }, false},
-		{"no archive", func(*testing.T) []byte { return []byte("just some text, not an archive at all\n") }, false},
-		{"truncated", func(*testing.T) []byte { return root[:len(root)/2] }, false},
-		{"truncated gzip", func(t *testing.T) []byte {
-			var gz bytes.Buffer
-			w := gzip.NewWriter(&gz)
-			w.Write(root)
-			w.Close()
-			return gz.Bytes()[:gz.Len()/2]
-		}, false},
-		{"path that climbs out", func(t *testing.T) []byte {
-			a := newArchive(t)
-			a.file("../../../../../../.."+victim, 0o644, "overwritten")
-			return a.bytes()
-		}, true},
-		{"absolute path", func(t *testing.T) []byte {
-			a := newArchive(t)
-			a.file(victim, 0o644, "overwritten")
-			return a.bytes()
-		}, true},
-		{"file through a symlink", func(t *testing.T) []byte {
-			a := newArchive(t)
-			a.symlink("out", outside)
-			a.file("out/victim", 0o644, "overwritten")
-			return a.bytes()
-		}, true},
-		{"hard link to the outside", func(t *testing.T) []byte {
-			a := newArchive(t)
-			a.link("mine", victim)
-			a.file("mine", 0o644, "overwritten")
-			return a.bytes()
-		}, true},
-		{"device node", func(t *testing.T) []byte {
-			a := newArchive(t)
-			a.device("dev/disk")
-			return a.bytes()
-		}, true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "evil.tar")
-			if err := os.WriteFile(file, tt.body(t), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			r := d.CLI("image", "import", file, "evil")
-			if r.Code == 0 && !tt.safe {
-				t.Errorf("taken: %v", r)
-			}
-			if r.Code == 0 {
-				d.Must(t, "image", "rm", "evil")
-			} else {
-				oneMessage(t, r)
-			}
-			equal(t, "the file outside", read(t, victim), "untouched\n")
-			if strings.Contains(d.Must(t, "image", "ls"), "evil") {
-				t.Error("a refused image is listed")
-			}
-		})
-	}
 }
 
 // image inspects an image.

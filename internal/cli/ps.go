@@ -26,7 +26,7 @@ func psCommand(a *App) *command.Command {
 		Aliases: []string{"ls"},
 		Short:   "List instances",
 		Long: "List the running instances, or all with -a.\n\n" +
-			"Filters: name=REGEXP, id=PREFIX, label=KEY[=VALUE], status=PHASE, image=NAME|ID, health=STATE, exited=CODE,\n" +
+			"Filters: name=[^]PART[$], id=PREFIX, label=KEY[=VALUE], status=PHASE, image=NAME|ID, health=STATE, exited=CODE,\n" +
 			"network=NAME, volume=NAME, publish=PORT[/PROTOCOL], before=INSTANCE, since=INSTANCE, isolation=KIND, group=NAME.\n" +
 			"Of several with the same key one has to match, of labels all.",
 		Example: "  virga ps -a\n  virga ps --filter label=app=web --format '{{.Name}}: {{.Status}}'\n  virga ps --format 'table {{.ID}}\\t{{.Image}}\\t{{.Ports}}'",

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,12 +12,7 @@ import (
 func instanceTest(key, value string) (func(api.Instance) bool, error) {
 	switch key {
 	case "name":
-		// Docker's names begin with a slash, which people have learnt to write.
-		re, err := regexp.Compile(strings.Replace(strings.TrimPrefix(value, "/"), "^/", "^", 1))
-		if err != nil {
-			return nil, api.Invalid("filter", "filter name=%q is not a regular expression", value)
-		}
-		return func(i api.Instance) bool { return re.MatchString(i.Name) }, nil
+		return func(i api.Instance) bool { return named(i.Name, value) }, nil
 	case "id":
 		return func(i api.Instance) bool { return strings.HasPrefix(i.ID, value) }, nil
 	case "status":
@@ -71,8 +65,29 @@ func instanceTest(key, value string) (func(api.Instance) bool, error) {
 	return nil, api.Invalid("filter", "filter %q is not known", key).WithHint("`virga ps --help` lists the filters")
 }
 
-// idText is how the beginning of an image's id looks.
-var idText = regexp.MustCompile(`^(sha256:)?[0-9a-f]{6,64}$`)
+// named reports whether a name has a part, at its beginning after ^ and at its
+// end before $. That is what people write of Docker's regular expressions; the
+// package for all of them would cost every command time at its start.
+func named(name, part string) bool {
+	part, begins := strings.CutPrefix(part, "^")
+	part, ends := strings.CutSuffix(part, "$")
+	part = strings.TrimPrefix(part, "/") // Docker's names begin with one
+	switch {
+	case begins && ends:
+		return name == part
+	case begins:
+		return strings.HasPrefix(name, part)
+	case ends:
+		return strings.HasSuffix(name, part)
+	}
+	return strings.Contains(name, part)
+}
+
+// isID reports whether s looks like the beginning of an image's id.
+func isID(s string) bool {
+	s = strings.TrimPrefix(s, "sha256:")
+	return len(s) >= 6 && strings.Trim(s, "0123456789abcdef") == ""
+}
 
 // ofImage reports whether an instance is of the image with the name or id.
 // Names without a tag are of the tag latest, and of any other as Docker has it.
@@ -82,5 +97,5 @@ func ofImage(i api.Instance, want string) bool {
 	if repository == wanted && (wantedTag == "" || wantedTag == first(tag, "latest")) {
 		return true
 	}
-	return idText.MatchString(want) && strings.HasPrefix(strings.TrimPrefix(i.Status.Image, "sha256:"), strings.TrimPrefix(want, "sha256:"))
+	return isID(want) && strings.HasPrefix(strings.TrimPrefix(i.Status.Image, "sha256:"), strings.TrimPrefix(want, "sha256:"))
 }
