@@ -84,7 +84,7 @@ func TestEveryRouteIsInTheDocument(t *testing.T) {
 var (
 	registration = regexp.MustCompile(`mux\.Handle(?:Func)?\(([^,]+),`)
 	operationID  = regexp.MustCompile(`^(get|post|put|delete)-[a-z][a-z0-9-]*$`)
-	inPath      = regexp.MustCompile(`\{([a-zA-Z]+)\}`)
+	inPath       = regexp.MustCompile(`\{([a-zA-Z]+)\}`)
 )
 
 func lintOperation(t *testing.T, call, path string, op *v3.Operation) {
