@@ -33,6 +33,11 @@ func TestWebGroupAndInternalDatabase(t *testing.T) {
 	d.Must(t, "group", "create", "web", "--replicas", "2", "--image", image, "--network", "shop", "--network", "store", "--wait", "--",
 		"nginx", "-g", "daemon off;")
 	d.Must(t, "network", "allow", "web", "db:6379/tcp")
+	t.Cleanup(func() {
+		for _, id := range fields(d.CLI("network", "rules", "-q").Stdout) {
+			d.CLI("network", "rules", "rm", id)
+		}
+	})
 	d.front(t, "web", "--group", "web", "--network", "shop", "--port", "80:80", "--http", "--publish", fmt.Sprint(port), "--check", "http:/")
 	s := d.awaitUp(t, "web", 2)
 	page := fmt.Sprintf("http://127.0.0.1:%d/", port)
