@@ -100,6 +100,11 @@ func (a *Admission) Update(r api.UpdateRequest) Change {
 				return err
 			}
 		}
+		if r.Resources != nil {
+			if err := a.reprice(i); err != nil {
+				return err
+			}
+		}
 		return ValidateSpec(&i.Spec)
 	}
 }
@@ -126,13 +131,16 @@ func (a *Admission) Resize(r api.ResizeRequest) Change {
 			if i.Limits().Disk < have && r.Disk == 0 {
 				limits.Disk = have // what is written stays
 			}
-			return nil
+			return a.reprice(i)
 		case r.Disk == 0:
 			return api.Invalid("type", "the type is missing").WithHint("virga type ls lists the types there are")
 		case i.Type == nil || i.Type.Family == api.FamilyCustom:
 			i.Type = api.CustomType(*limits)
 		}
-		return agree(i)
+		if err := agree(i); err != nil {
+			return err
+		}
+		return a.reprice(i)
 	}
 }
 

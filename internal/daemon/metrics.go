@@ -67,6 +67,9 @@ func (f figures) Volumes(most int) []api.Volume {
 	return out
 }
 
+// SpotMarket implements metrics.SpotSource.
+func (f figures) SpotMarket() api.SpotMarket { return f.admission.SpotMarket() }
+
 func (f figures) Credits(id string) (api.CPUCredits, bool) { return f.cpu.Credits(id) }
 
 // serveMetrics answers scrapes on a loopback address until ctx ends.
@@ -92,4 +95,5 @@ func serveMetrics(ctx context.Context, addr string, h http.Handler, log *slog.Lo
 var (
 	_ metrics.ServiceSource = figures{}
 	_ metrics.VolumeSource  = figures{}
+	_ metrics.SpotSource    = figures{}
 )

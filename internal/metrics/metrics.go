@@ -50,6 +50,9 @@ func Handler(s Source, log *slog.Logger) http.Handler {
 	if with, ok := s.(CostSource); ok {
 		registry.MustRegister(newCostCollector(with))
 	}
+	if with, ok := s.(SpotSource); ok {
+		registry.MustRegister(newSpotCollector(with))
+	}
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		ErrorHandling:       promhttp.ContinueOnError,

@@ -8,6 +8,8 @@ import (
 	"math"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/control"
 	"github.com/virga-cloud/virga/internal/control/spot"
@@ -53,10 +55,8 @@ func (c *Spot) Step(ctx context.Context, _ string) (wake time.Time, err error) {
 		return wake, err
 	}
 	d := spot.Decide(spot.Market{Total: total, Share: c.Admission.Prices.Now().Share, Notice: c.Notice}, all, now)
-	for _, n := range d.Notices {
-		if err := c.write(ctx, n.ID, notify(n.Notice)); err != nil {
-			return wake, fmt.Errorf("give notice to %s: %w", n.ID, err)
-		}
+	if err := c.notify(ctx, d.Notices); err != nil {
+		return wake, err
 	}
 	for _, id := range d.Rebalance {
 		if err := c.recommend(ctx, id, now); err != nil {
@@ -83,6 +83,25 @@ func (c *Spot) Step(ctx context.Context, _ string) (wake time.Time, err error) {
 		wake = d.Wake
 	}
 	return wake, nil
+}
+
+// noticesAtOnce bounds the notices that are being written: together they wait
+// for the disk once instead of once each.
+const noticesAtOnce = 64
+
+// notify stores notices, side by side.
+func (c *Spot) notify(ctx context.Context, all []spot.Announced) error {
+	var writes errgroup.Group
+	writes.SetLimit(noticesAtOnce)
+	for _, n := range all {
+		writes.Go(func() error {
+			if err := c.write(ctx, n.ID, notify(n.Notice)); err != nil {
+				return fmt.Errorf("give notice to %s: %w", n.ID, err)
+			}
+			return nil
+		})
+	}
+	return writes.Wait()
 }
 
 // write changes an instance durably. One that is gone, or no longer what was
