@@ -95,12 +95,20 @@ services:
 		t.Errorf("%d of %d requests failed over %d kills with 2 clients: %q", len(failures), n, kills, failures[:min(len(failures), 5)])
 	}
 
-	// Work that pays more takes the room of a spot instance.
+	// Work that pays more takes the room of a spot instance. Who buys notices
+	// nothing.
+	stop = load(t, page, 2)
 	rest := d.capacity(t).Free.Memory>>20 + 16
 	if r := d.CLI("run", "-d", "--name", "work", "-m", fmt.Sprintf("%dm", rest), busybox, "sleep", "100000"); r.Code != 0 {
 		t.Fatal(r)
 	}
-	contains(t, d.Must(t, "events", "--since", "10m"), "cloud-worker")
+	told := false
+	for line := range strings.Lines(d.Must(t, "events", "--since", "10m", "--until", "0s")) {
+		told = told || strings.Contains(line, "notice") && strings.Contains(line, "cloud-worker")
+	}
+	if !told {
+		t.Error("no event says that a worker was given notice")
+	}
 	d.Must(t, "rm", "-f", "work")
 	eventually(t, "the workers are two again", func() (bool, string) {
 		n := 0
@@ -112,11 +120,16 @@ services:
 		return n == 2, d.Must(t, "group", "history", "cloud-worker")
 	})
 
+	if n, failures := stop(); len(failures) > 0 || n == 0 {
+		t.Errorf("%d of %d requests failed while spot instances were reclaimed: %q", len(failures), n, failures[:min(len(failures), 5)])
+	}
+
 	began := time.Now()
 	p.Must(t, p.args("down")...)
 	p.noneLeft()
 	if left := d.Must(t, "service", "ls", "-q"); strings.Contains(left, "cloud") {
 		t.Errorf("services left: %s", left)
 	}
+	d.CheckClean(t)
 	t.Logf("down took %v", time.Since(began).Round(time.Millisecond))
 }

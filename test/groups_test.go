@@ -180,6 +180,39 @@ func TestGroupRollsBack(t *testing.T) {
 	contains(t, d.Refused(t, "group", "rollout", "status", "web"), "revision 2 was given up")
 }
 
+// A roll whose instances fail is held: the older ones serve on, what is resumed
+// is tried again, and another template ends it.
+func TestGroupHoldsARoll(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	d.noGroup(t, "web")
+	d.Must(t, "group", "create", "web", "--replicas", "2", "--hold", "2", "--image", image, "--stop-timeout", "0", "--wait", "--", "sleep", "1000")
+	good := pids(d.members(t, "web"))
+	held := func() {
+		t.Helper()
+		eventually(t, "the roll is held", func() (bool, string) {
+			g := d.group(t, "web")
+			return g.Status.Held == 2 && g.Status.Phase == api.GroupFailing && g.Status.Ready == 2, fmt.Sprintf("%+v", g.Status)
+		})
+	}
+	d.Must(t, "group", "update", "web", "--", "sh", "-c", "exit 3")
+	held()
+	contains(t, d.Refused(t, "group", "rollout", "status", "web"), "the roll to revision 2 is held")
+	contains(t, d.Must(t, "group", "history", "web"), "the roll to revision 2 is held")
+	d.Must(t, "group", "rollout", "resume", "web")
+	held()
+	for pid := range pids(d.members(t, "web")) {
+		if !good[pid] {
+			t.Error("an instance that served was replaced")
+		}
+	}
+	contains(t, d.Refused(t, "group", "update", "web", "--rollback", "1"), "either rolled back")
+	d.Must(t, "group", "update", "web", "--wait", "--", "sleep", "2000")
+	if g := d.group(t, "web"); g.Status.Held != 0 || g.Status.Current != 2 {
+		t.Errorf("after another template: %+v", g.Status)
+	}
+}
+
 // An unhealthy instance is replaced.
 func TestGroupReplacesTheUnhealthy(t *testing.T) {
 	d := Start(t)
