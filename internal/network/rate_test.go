@@ -119,7 +119,7 @@ func funnels(t *testing.T, f *Fabric) (n int) {
 func steady(t *testing.T, what string, flow func(time.Duration) float64, want float64) {
 	t.Helper()
 	var got float64
-	for range 4 {
+	for range 10 {
 		flow(700 * time.Millisecond)
 		if got = flow(2 * time.Second); got > want*.9 && got < want*1.1 {
 			return
