@@ -46,20 +46,24 @@ func newAccessLogs(dir string, log *slog.Logger) *accessLogs {
 // start writes what is buffered every second, until close.
 func (l *accessLogs) start() { l.done.Go(l.flush) }
 
-// keep opens the logs of the services that want one, and closes the others.
+// add takes the lines of the services that want a log from now on.
+func (l *accessLogs) add(services []*api.Service) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range services {
+		if key := logKey(s); s.Spec.AccessLog && l.files[key] == nil {
+			l.files[key] = &accessFile{path: filepath.Join(l.dir, s.Project+"."+s.Name+".log")}
+		}
+	}
+}
+
+// keep closes the logs of all other services.
 func (l *accessLogs) keep(services []*api.Service) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	wanted := map[string]bool{}
 	for _, s := range services {
-		if !s.Spec.AccessLog {
-			continue
-		}
-		key := s.Name + "." + s.Project
-		wanted[key] = true
-		if l.files[key] == nil {
-			l.files[key] = &accessFile{path: filepath.Join(l.dir, s.Project+"."+s.Name+".log")}
-		}
+		wanted[logKey(s)] = s.Spec.AccessLog
 	}
 	for key, f := range l.files {
 		if !wanted[key] {
@@ -68,6 +72,8 @@ func (l *accessLogs) keep(services []*api.Service) {
 		}
 	}
 }
+
+func logKey(s *api.Service) string { return s.Name + "." + s.Project }
 
 // line is one request as it is written.
 type line struct {

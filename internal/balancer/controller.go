@@ -205,6 +205,7 @@ func (c *Controller) apply() bool {
 	c.mu.Lock()
 	c.pools = p.pools // before the first request can come
 	c.mu.Unlock()
+	c.logs.add(services)
 	problems := c.setDoors(p)
 	wrong, err := c.Network.SetFronts(p.fronts)
 	for id, e := range wrong {
