@@ -170,6 +170,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	group.Go(func() error {
 		return d.node.Run(agent, func() {
 			close(adopted)
+			d.ground.network.Adopted()
 			d.ground.network.ServeMetadata(d.metadata.Serve)
 			d.ready()
 		})

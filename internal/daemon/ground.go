@@ -45,7 +45,8 @@ func newGround(ctx context.Context, c config.Config, networks []api.Network, log
 		ready = -1
 	}
 	if g.network, err = network.New(ctx, network.Config{
-		Prefix: c.Prefix, Table: c.Table, Subnet: c.Subnet, Networks: networks, Ready: ready, ResolvConf: resolv, Former: filepath.Join(c.DataDir, settingsName), Log: log,
+		Prefix: c.Prefix, Table: c.Table, Subnet: c.Subnet, Networks: networks, Ready: ready, ResolvConf: resolv,
+		Former: filepath.Join(c.DataDir, settingsName), Adopting: true, Log: log,
 	}); err != nil {
 		return nil, fmt.Errorf("set up networks: %w", err)
 	}

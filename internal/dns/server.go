@@ -32,6 +32,7 @@ type Config struct {
 	Domain     string // ends the full names of instances, such as "virga.internal"
 	Project    string // whose names a client that is no instance sees
 	ResolvConf string // path of the file with the node's name servers
+	Pending    bool   // queries wait for Begin
 	Log        *slog.Logger
 }
 
@@ -47,6 +48,7 @@ type Server struct {
 	work   sync.WaitGroup
 	slots  chan struct{} // one for each forward
 	conns  chan struct{} // one for each TCP client
+	begun  chan struct{} // closed by Begin
 
 	listening sync.Mutex
 	at        map[string][]*listener // +checklocks:listening; by network, one for each gateway
@@ -63,7 +65,10 @@ type listener struct {
 func NewServer(c Config) *Server {
 	s := &Server{
 		Zone: NewZone(c.Domain), config: c, at: map[string][]*listener{},
-		slots: make(chan struct{}, maxForwards), conns: make(chan struct{}, maxConnections),
+		slots: make(chan struct{}, maxForwards), conns: make(chan struct{}, maxConnections), begun: make(chan struct{}),
+	}
+	if !c.Pending {
+		close(s.begun)
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.forward = &forwarder{conf: &resolvConf{path: c.ResolvConf}, own: s.own}
@@ -95,10 +100,23 @@ func (s *Server) Listen(ctx context.Context, network string, gateways ...netip.P
 			continue
 		}
 		s.at[network] = append(s.at[network], l)
-		s.work.Go(func() { s.serveUDP(network, l.udp) })
-		s.work.Go(func() { s.serveTCP(network, l.tcp) })
+		s.work.Go(func() { s.onceBegun(func() { s.serveUDP(network, l.udp) }) })
+		s.work.Go(func() { s.onceBegun(func() { s.serveTCP(network, l.tcp) }) })
 	}
 	return nil
+}
+
+// Begin has a Server answer that is pending. Until it is called the kernel keeps
+// the queries: one who does not know yet all that there is must not say that
+// something does not exist. It is called once.
+func (s *Server) Begin() { close(s.begun) }
+
+func (s *Server) onceBegun(serve func()) {
+	select {
+	case <-s.begun:
+		serve()
+	case <-s.ctx.Done():
+	}
 }
 
 // At is where queries are answered on a network.

@@ -95,6 +95,11 @@ func (u *upstream) reply(q *wire.Msg) *wire.Msg {
 // newServer listens on a network of loopback, 127.77.0.0/24.
 func newServer(t testing.TB, upstreams ...netip.AddrPort) *Server {
 	t.Helper()
+	return serverOf(t, Config{}, upstreams...)
+}
+
+func serverOf(t testing.TB, c Config, upstreams ...netip.AddrPort) *Server {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root for port 53")
 	}
@@ -102,8 +107,9 @@ func newServer(t testing.TB, upstreams ...netip.AddrPort) *Server {
 	if err := os.WriteFile(conf, []byte("search x\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s := NewServer(Config{Domain: "virga.internal", Project: "default", ResolvConf: conf,
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	c.Domain, c.Project, c.ResolvConf = "virga.internal", "default", conf
+	c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	s := NewServer(c)
 	t.Cleanup(func() { s.Close() })
 	if err := s.Listen(context.Background(), "lo", netip.MustParsePrefix("127.77.0.1/24")); err != nil {
 		t.Fatal(err)
@@ -134,33 +140,69 @@ func client(t testing.TB, network string) net.Conn {
 
 func query(t testing.TB, network, name string) *wire.Msg {
 	t.Helper()
+	return send(t, network, name)()
+}
+
+// send sends a query and returns what reads its answer.
+func send(t testing.TB, network, name string) func() *wire.Msg {
+	t.Helper()
 	c, q := client(t, network), ask(name, wire.TypeA)
-	if err := q.Pack(); err != nil {
-		t.Fatal(err)
-	}
-	var b []byte
-	var err error
-	if network == "tcp" {
-		if err = writeFrame(c, q.Data); err == nil {
-			b, err = readFrame(c)
-		}
-	} else if _, err = c.Write(q.Data); err == nil {
-		b = make([]byte, wire.MaxMsgSize)
-		var n int
-		n, err = c.Read(b)
-		b = b[:n]
+	err := q.Pack()
+	if err == nil && network == "tcp" {
+		err = writeFrame(c, q.Data)
+	} else if err == nil {
+		_, err = c.Write(q.Data)
 	}
 	if err != nil {
 		t.Fatalf("ask %s by %s: %v", name, network, err)
 	}
-	m := &wire.Msg{Data: b}
-	if err := m.Unpack(); err != nil {
-		t.Fatal(err)
+	return func() *wire.Msg {
+		t.Helper()
+		var b []byte
+		var err error
+		if network == "tcp" {
+			b, err = readFrame(c)
+		} else {
+			b = make([]byte, wire.MaxMsgSize)
+			var n int
+			n, err = c.Read(b)
+			b = b[:n]
+		}
+		if err != nil {
+			t.Fatalf("answer to %s by %s: %v", name, network, err)
+		}
+		m := &wire.Msg{Data: b}
+		if err := m.Unpack(); err != nil {
+			t.Fatal(err)
+		}
+		if m.ID != q.ID {
+			t.Fatalf("reply has id %d", m.ID)
+		}
+		return m
 	}
-	if m.ID != q.ID {
-		t.Fatalf("reply has id %d", m.ID)
+}
+
+// What is asked before the server knows everything is answered when it does.
+func TestQueriesWaitForBegin(t *testing.T) {
+	s := serverOf(t, Config{Pending: true})
+	answers := map[string]func() *wire.Msg{}
+	for _, network := range []string{"udp", "tcp"} {
+		answers[network] = send(t, network, "late.default.virga.internal.")
 	}
-	return m
+	s.Put(Host{ID: "2", Name: "late", Project: "default", On: []Interface{
+		{Network: "lo", Addrs: []netip.Addr{addr("127.77.0.3")}, Names: []string{"late"}}}})
+	s.Begin()
+	for network, answer := range answers {
+		if m := answer(); len(m.Answer) != 1 {
+			t.Errorf("%s: %v", network, m)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := serverOf(t, Config{Pending: true}).Close(); err != nil {
+		t.Errorf("one that never began: %v", err)
+	}
 }
 
 func TestServer(t *testing.T) {

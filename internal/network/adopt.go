@@ -62,6 +62,17 @@ func (f *Fabric) Adopt(ctx context.Context, r Request, have []api.AddressOn, por
 	return nil
 }
 
+// Adopted says that all instances that run already are adopted.
+func (f *Fabric) Adopted() { f.adopted.Do(f.learned) }
+
+// learned has names answered once it was called for the instances and for the
+// services.
+func (f *Fabric) learned() {
+	if f.unknown.Add(-1) == 0 && f.config.Adopting {
+		f.dns.Begin()
+	}
+}
+
 // portsOf finds the links and addresses of an instance: by its process, else
 // by the label of its links and what its status says. Those of a virtual
 // machine are known by their label.

@@ -35,6 +35,9 @@ type Config struct {
 	// Former is the file that keeps what settings of the node were before they
 	// were changed, for RestoreSettings; "" keeps none.
 	Former string
+	// Adopting says that Adopted and SetFronts will be called when the node
+	// knows what it has. Queries for names wait until then.
+	Adopting bool
 	// MTU of the default network in bytes; default 1500.
 	MTU int
 	Log *slog.Logger

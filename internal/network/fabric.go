@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/dns"
@@ -33,6 +34,9 @@ type Fabric struct {
 	labels *labels
 	fronts *fronts
 	doors  doors
+
+	adopted, fronted sync.Once
+	unknown          atomic.Int32 // how many of these two names still wait for
 
 	autoconf *autoconf.Server
 	guiding  sync.Mutex // keeps what guests are told in order; taken before mu
@@ -95,8 +99,10 @@ func New(ctx context.Context, c Config) (*Fabric, error) {
 		return nil, errors.Join(err, f.table.Close(), conn.Close())
 	}
 	f.dns = dns.NewServer(dns.Config{
-		Domain: f.config.Domain, Project: api.DefaultProject, ResolvConf: f.config.ResolvConf, Log: f.config.Log,
+		Domain: f.config.Domain, Project: api.DefaultProject, ResolvConf: f.config.ResolvConf,
+		Pending: f.config.Adopting, Log: f.config.Log,
 	})
+	f.unknown.Store(2)
 	if f.left, err = f.remains(); err != nil {
 		return nil, errors.Join(err, f.dns.Close(), f.table.Close(), conn.Close())
 	}

@@ -66,6 +66,7 @@ func (f *Fabric) Address6(project, network string, a netip.Addr) netip.Addr {
 // a service from being as asked is returned by its id; the others are set all
 // the same.
 func (f *Fabric) SetFronts(want []Front) (map[string]error, error) {
+	defer f.fronted.Do(f.learned)
 	s := f.fronts
 	s.setting.Lock()
 	defer s.setting.Unlock()
