@@ -21,7 +21,7 @@ func program(t *testing.T, name, args string) string {
 	cmd.Stderr = &problem
 	out, err := cmd.Output()
 	if errors.Is(err, exec.ErrNotFound) {
-		t.Skip(err)
+		t.Skipf("other programs' rules are not supported without the program: %v", err)
 	}
 	if err != nil {
 		t.Fatalf("%s %s: %v: %s", name, args, err, &problem)
@@ -32,7 +32,7 @@ func program(t *testing.T, name, args string) string {
 func TestDroppersOfIptablesLegacy(t *testing.T) {
 	for _, name := range []string{"iptables-legacy", "ip6tables-legacy"} {
 		if out, err := exec.Command(name, "-S").CombinedOutput(); err != nil {
-			t.Skipf("%s: %v: %s", name, err, out)
+			t.Skipf("%s: not supported by this machine: %v: %s", name, err, out)
 		}
 		chain := name + " filter FORWARD"
 		for policy, want := range map[string]bool{"DROP": true, "ACCEPT": false} {
