@@ -24,6 +24,18 @@ const patience = 30 * time.Second
 
 func newFabric(t testing.TB, c Config) *Fabric {
 	t.Helper()
+	f := openFabric(t, c)
+	t.Cleanup(func() {
+		if err := errors.Join(f.Clear(), f.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return f
+}
+
+// openFabric is newFabric for a test that ends it as a daemon does.
+func openFabric(t testing.TB, c Config) *Fabric {
+	t.Helper()
 	needRoot(t)
 	c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	f, err := New(context.Background(), c)
@@ -33,11 +45,6 @@ func newFabric(t testing.TB, c Config) *Fabric {
 	if err := f.conn.Do(link.Up(1)); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := errors.Join(f.Clear(), f.Close()); err != nil {
-			t.Error(err)
-		}
-	})
 	return f
 }
 

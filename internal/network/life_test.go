@@ -3,8 +3,6 @@ package network
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -17,7 +15,6 @@ import (
 	"github.com/google/nftables"
 
 	"github.com/virga-cloud/virga/api"
-	"github.com/virga-cloud/virga/internal/linux/link"
 	"github.com/virga-cloud/virga/internal/linux/namespace"
 )
 
@@ -50,16 +47,8 @@ func inside(t testing.TB, a *Attachment) *os.Process {
 }
 
 func TestInstancesOutliveTheDaemon(t *testing.T) {
-	needRoot(t)
 	ctx := context.Background()
-	c := Config{Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
-	f, err := New(ctx, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.conn.Do(link.Up(1)); err != nil {
-		t.Fatal(err)
-	}
+	f := openFabric(t, Config{})
 	r := request("web")
 	r.Ports = []api.Port{{Port: 80}}
 	a, err := f.Attach(ctx, r)
@@ -78,7 +67,7 @@ func TestInstancesOutliveTheDaemon(t *testing.T) {
 	if got, err := fetch(nil, at, patience); err != nil || !strings.HasPrefix(got, "web") {
 		t.Fatalf("without a daemon: %q, %v", got, err)
 	}
-	f = newFabric(t, c)
+	f = newFabric(t, Config{})
 	if got, err := fetch(nil, at, patience); err != nil || !strings.HasPrefix(got, "web") {
 		t.Fatalf("before it is adopted: %q, %v", got, err)
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -274,16 +272,8 @@ func TestGuestCannotPretend(t *testing.T) {
 // TestGuestsOutliveTheDaemon ends the daemon under a guest and starts another
 // one.
 func TestGuestsOutliveTheDaemon(t *testing.T) {
-	needRoot(t)
 	ctx := context.Background()
-	c := Config{Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
-	f, err := New(ctx, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.conn.Do(link.Up(1)); err != nil {
-		t.Fatal(err)
-	}
+	f := openFabric(t, Config{})
 	r := machine("vm")
 	r.Queues = 2
 	r.Networks = []api.Attachment{{Network: api.NetworkDefault, MAC: "02:00:00:00:00:42"}}
@@ -314,7 +304,7 @@ func TestGuestsOutliveTheDaemon(t *testing.T) {
 	if got, err := fetch(nil, at, patience); err != nil || !strings.HasPrefix(got, "vm") {
 		t.Fatalf("without a daemon: %q, %v", got, err)
 	}
-	f = newFabric(t, c)
+	f = newFabric(t, Config{})
 	if err := f.Adopt(ctx, r, nil, nil); err != nil {
 		t.Fatal(err)
 	}

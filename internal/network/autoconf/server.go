@@ -24,7 +24,7 @@ type Server struct {
 	packets *link.Packets
 
 	mu sync.Mutex
-	at map[string]*counter // +checklocks:mu; by network
+	at map[string]*listener // +checklocks:mu; by network
 }
 
 // NewServer makes a server that listens nowhere yet.
@@ -33,7 +33,7 @@ func NewServer(log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{log: log, packets: p, at: map[string]*counter{}}, nil
+	return &Server{log: log, packets: p, at: map[string]*listener{}}, nil
 }
 
 // Set makes guests those that are answered on a network, which has to be up.
@@ -42,26 +42,26 @@ func NewServer(log *slog.Logger) (*Server, error) {
 func (s *Server) Set(ctx context.Context, n Network, guests []Guest) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.at[n.Key]
-	if c != nil && (len(guests) == 0 || !c.serves(n)) {
-		c.close()
+	l := s.at[n.Key]
+	if l != nil && (len(guests) == 0 || !l.serves(n)) {
+		l.close()
 		delete(s.at, n.Key)
-		c = nil
+		l = nil
 	}
 	switch {
 	case len(guests) == 0:
 		return nil
-	case c != nil:
-		for _, g := range c.desk.set(n, guests) {
-			c.advertise(n, g)
+	case l != nil:
+		for _, g := range l.desk.set(n, guests) {
+			l.advertise(n, g)
 		}
 		return nil
 	}
-	c, err := s.open(ctx, n, guests)
+	l, err := s.open(ctx, n, guests)
 	if err != nil {
 		return err
 	}
-	s.at[n.Key] = c
+	s.at[n.Key] = l
 	return nil
 }
 
@@ -69,15 +69,15 @@ func (s *Server) Set(ctx context.Context, n Network, guests []Guest) error {
 func (s *Server) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for key, c := range s.at {
-		c.close()
+	for key, l := range s.at {
+		l.close()
 		delete(s.at, key)
 	}
 	return s.packets.Close()
 }
 
-// counter is a desk with its sockets.
-type counter struct {
+// listener are the sockets of a network, and the desk that answers there.
+type listener struct {
 	desk    *desk
 	packets *link.Packets
 	bridge  int // index
@@ -95,23 +95,23 @@ type counter struct {
 // longer one is cut off, which makes it malformed.
 const maxMessage = 1500
 
-func (s *Server) open(ctx context.Context, n Network, guests []Guest) (*counter, error) {
-	c := &counter{desk: newDesk(s.log), packets: s.packets, bridge: n.Index, log: s.log.With("network", n.Key), stop: make(chan struct{})}
-	c.desk.set(n, guests)
-	if err := c.listen(ctx, n); err != nil {
-		c.close()
+func (s *Server) open(ctx context.Context, n Network, guests []Guest) (*listener, error) {
+	l := &listener{desk: newDesk(s.log), packets: s.packets, bridge: n.Index, log: s.log.With("network", n.Key), stop: make(chan struct{})}
+	l.desk.set(n, guests)
+	if err := l.listen(ctx, n); err != nil {
+		l.close()
 		return nil, err
 	}
-	c.work.Go(c.serve4)
-	if c.six != nil {
-		c.work.Go(c.serve6)
-		c.work.Go(c.serveRouter)
-		c.work.Go(c.remind)
+	l.work.Go(l.serve4)
+	if l.six != nil {
+		l.work.Go(l.serve6)
+		l.work.Go(l.serveRouter)
+		l.work.Go(l.remind)
 	}
-	return c, nil
+	return l, nil
 }
 
-func (c *counter) listen(ctx context.Context, n Network) error {
+func (l *listener) listen(ctx context.Context, n Network) error {
 	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		var err error
 		return errors.Join(raw.Control(func(fd uintptr) { err = link.BindToLink(int(fd), n.Bridge) }), err)
@@ -120,30 +120,30 @@ func (c *counter) listen(ctx context.Context, n Network) error {
 	if err != nil {
 		return fmt.Errorf("listen for DHCP on %s: %w", n.Bridge, err)
 	}
-	c.four = p.(*net.UDPConn)
+	l.four = p.(*net.UDPConn)
 	if !n.Subnet6.IsValid() {
 		return nil
 	}
 	if p, err = lc.ListenPacket(ctx, "udp6", "[::]:547"); err != nil {
 		return fmt.Errorf("listen for DHCPv6 on %s: %w", n.Bridge, err)
 	}
-	c.six = p.(*net.UDPConn)
+	l.six = p.(*net.UDPConn)
 	bridge := &net.Interface{Index: n.Index, Name: n.Bridge}
-	if err := ipv6.NewPacketConn(c.six).JoinGroup(bridge, &net.UDPAddr{IP: net.ParseIP("ff02::1:2")}); err != nil {
+	if err := ipv6.NewPacketConn(l.six).JoinGroup(bridge, &net.UDPAddr{IP: net.ParseIP("ff02::1:2")}); err != nil {
 		return fmt.Errorf("listen for DHCPv6 on %s: %w", n.Bridge, err)
 	}
 	if p, err = lc.ListenPacket(ctx, "ip6:58", "::"); err != nil {
 		return fmt.Errorf("listen for router solicitations on %s: %w", n.Bridge, err)
 	}
-	c.icmp = ipv6.NewPacketConn(p)
+	l.icmp = ipv6.NewPacketConn(p)
 	var only ipv6.ICMPFilter
 	only.SetAll(true)
 	only.Accept(ipv6.ICMPTypeRouterSolicitation)
 	if err := errors.Join(
-		c.icmp.SetICMPFilter(&only),
-		c.icmp.SetControlMessage(ipv6.FlagHopLimit, true),
-		c.icmp.SetHopLimit(255),
-		c.icmp.JoinGroup(bridge, &net.IPAddr{IP: net.IPv6linklocalallrouters}),
+		l.icmp.SetICMPFilter(&only),
+		l.icmp.SetControlMessage(ipv6.FlagHopLimit, true),
+		l.icmp.SetHopLimit(255),
+		l.icmp.JoinGroup(bridge, &net.IPAddr{IP: net.IPv6linklocalallrouters}),
 	); err != nil {
 		return fmt.Errorf("listen for router solicitations on %s: %w", n.Bridge, err)
 	}
@@ -151,65 +151,65 @@ func (c *counter) listen(ctx context.Context, n Network) error {
 }
 
 // serves says whether the sockets are those for a network.
-func (c *counter) serves(n Network) bool {
-	return c.bridge == n.Index && (c.six != nil) == n.Subnet6.IsValid()
+func (l *listener) serves(n Network) bool {
+	return l.bridge == n.Index && (l.six != nil) == n.Subnet6.IsValid()
 }
 
 // close ends the answers and waits for those under way.
-func (c *counter) close() {
-	close(c.stop)
-	if c.four != nil {
-		c.four.Close()
+func (l *listener) close() {
+	close(l.stop)
+	if l.four != nil {
+		l.four.Close()
 	}
-	if c.six != nil {
-		c.six.Close()
+	if l.six != nil {
+		l.six.Close()
 	}
-	if c.icmp != nil {
-		c.icmp.Close()
+	if l.icmp != nil {
+		l.icmp.Close()
 	}
-	c.work.Wait()
+	l.work.Wait()
 }
 
-func (c *counter) serve4() {
+func (l *listener) serve4() {
 	b := make([]byte, maxMessage)
 	for {
-		n, from, err := c.four.ReadFromUDPAddrPort(b)
+		n, from, err := l.four.ReadFromUDPAddrPort(b)
 		if err != nil {
-			if !c.goOn(err) {
+			if !l.goOn(err) {
 				return
 			}
 			continue
 		}
-		if packet, to := c.desk.answer4(b[:n], from.Addr()); packet != nil {
-			c.failed(c.packets.Send(c.bridge, to, packet))
+		if packet, to := l.desk.answer4(b[:n], from.Addr()); packet != nil {
+			l.failed(l.packets.Send(l.bridge, to, packet))
 		}
 	}
 }
 
-func (c *counter) serve6() {
+func (l *listener) serve6() {
 	b := make([]byte, maxMessage)
 	for {
-		n, from, err := c.six.ReadFromUDPAddrPort(b)
+		n, from, err := l.six.ReadFromUDPAddrPort(b)
 		if err != nil {
-			if !c.goOn(err) {
+			if !l.goOn(err) {
 				return
 			}
 			continue
 		}
-		if out := c.desk.answer6(b[:n], from.Addr()); out != nil {
+		if out := l.desk.answer6(b[:n], from.Addr()); out != nil {
 			// The socket knows the link; a client listens at one port.
-			_, err := c.six.WriteToUDPAddrPort(out, netip.AddrPortFrom(from.Addr().WithZone(""), 546))
-			c.failed(err)
+			_, err := l.six.WriteToUDPAddrPort(out, netip.AddrPortFrom(from.Addr().WithZone(""), 546))
+			l.failed(err)
 		}
 	}
 }
 
-func (c *counter) serveRouter() {
+func (l *listener) serveRouter() {
 	b := make([]byte, maxMessage)
 	for {
-		n, cm, from, err := c.icmp.ReadFrom(b)
+		n, cm, from, err := l.icmp.ReadFrom(b)
 		if err != nil {
-			if !c.goOn(err) {
+			if !l.goOn(err) {
 				return
 			}
 			continue
@@ -218,24 +218,24 @@ func (c *counter) serveRouter() {
 		if !ok || cm == nil {
 			continue
 		}
-		if n, g, ok := c.desk.solicited(b[:n], a, cm.HopLimit); ok {
-			c.advertise(n, g)
+		if n, g, ok := l.desk.solicited(b[:n], a, cm.HopLimit); ok {
+			l.advertise(n, g)
 		}
 	}
 }
 
 // remind tells guests what they were told, from time to time: the first time
 // at once, for an earlier daemon may have said something else.
-func (c *counter) remind() {
+func (l *listener) remind() {
 	tick := time.NewTicker(advertiseEvery)
 	defer tick.Stop()
 	for {
-		n, guests := c.desk.guests()
+		n, guests := l.desk.guests()
 		for _, g := range guests {
-			c.advertise(n, g)
+			l.advertise(n, g)
 		}
 		select {
-		case <-c.stop:
+		case <-l.stop:
 			return
 		case <-tick.C:
 		}
@@ -243,32 +243,32 @@ func (c *counter) remind() {
 }
 
 // advertise tells one guest of its router.
-func (c *counter) advertise(n Network, g Guest) {
-	if c.icmp == nil {
+func (l *listener) advertise(n Network, g Guest) {
+	if l.icmp == nil {
 		return
 	}
 	b, err := ndp.MarshalMessage(advertisement(n, g))
 	if err == nil {
-		_, err = c.icmp.WriteTo(b, nil, &net.IPAddr{IP: g.linkLocal().AsSlice()})
+		_, err = l.icmp.WriteTo(b, nil, &net.IPAddr{IP: g.linkLocal().AsSlice()})
 	}
-	c.failed(err)
+	l.failed(err)
 }
 
 // failed logs that an answer was not sent. The guest asks again.
-func (c *counter) failed(err error) {
+func (l *listener) failed(err error) {
 	if err != nil && !errors.Is(err, net.ErrClosed) {
-		c.log.Debug("guest is not answered", "err", err)
+		l.log.Debug("guest is not answered", "err", err)
 	}
 }
 
 // goOn says whether to read again after an error, a moment later.
-func (c *counter) goOn(err error) bool {
+func (l *listener) goOn(err error) bool {
 	if errors.Is(err, net.ErrClosed) {
 		return false
 	}
-	c.log.Warn("questions of guests cannot be read", "err", err)
+	l.log.Warn("questions of guests cannot be read", "err", err)
 	select {
-	case <-c.stop:
+	case <-l.stop:
 		return false
 	case <-time.After(time.Second):
 		return true
