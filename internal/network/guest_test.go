@@ -3,11 +3,13 @@ package network
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -148,9 +150,19 @@ esac
 	}
 	lease, pid := filepath.Join(g.dir, "leases"), filepath.Join(g.dir, "pid")
 	g.run(t, "dhclient", "-6", "-1", "-v", "-cf", conf, "-sf", script, "-lf", lease, "-pf", pid, "eth0")
-	// It goes on in the background until it has given its address back.
+	// It goes on in the background, and says only then by which process.
+	var process int
+	eventually(t, "the client's process is known", func() bool {
+		b, _ := os.ReadFile(pid)
+		process, _ = strconv.Atoi(strings.TrimSpace(string(b)))
+		return process > 0
+	})
 	t.Cleanup(func() {
 		g.run(t, "dhclient", "-6", "-x", "-cf", conf, "-sf", script, "-lf", lease, "-pf", pid, "eth0")
+		eventually(t, "the client has ended", func() bool {
+			line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", process))
+			return err != nil || len(line) == 0 // gone, or nobody has asked for its exit status yet
+		})
 	})
 	return variables(t, told)
 }
