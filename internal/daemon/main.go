@@ -81,6 +81,9 @@ func configure(file string, flags func(*config.Config) error) (config.Config, er
 func serve(ctx context.Context, c config.Config, log *slog.Logger) error {
 	d, err := New(ctx, c, log)
 	if err != nil {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			return nil // told to end before it began
+		}
 		return err
 	}
 	return errors.Join(d.Run(ctx), d.Close())

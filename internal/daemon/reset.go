@@ -71,8 +71,14 @@ func clearNode(ctx context.Context, c config.Config, g *ground, log *slog.Logger
 		Record: func(api.Event) {}, Log: log,
 	})
 	run, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- agent.Run(run, func() {}) }()
+	defer stop()
+	adopted, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- agent.Run(run, func() { close(adopted) }) }()
+	select {
+	case <-adopted:
+	case err := <-ended:
+		return err
+	}
 	err := agent.Clear(ctx)
 	stop()
 	return errors.Join(err, <-ended)

@@ -91,6 +91,9 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	networks, rules := a.Store.Networks.Watch(watchCtx), a.Store.Rules.Watch(watchCtx)
 	changes := a.Store.Instances.Watch(watchCtx)
 	if err := a.adopt(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // told to end; the next agent adopts
+		}
 		return fmt.Errorf("adopt instances: %w", err)
 	}
 	if err := a.SetNetworks(ctx); err != nil {

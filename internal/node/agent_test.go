@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -58,6 +59,17 @@ func TestRunToTheEnd(t *testing.T) {
 		want := []string{"start", "die", "start", "kill", "die", "remove"}
 		if !slices.Equal(actions, want) {
 			t.Errorf("events %v, want %v", actions, want)
+		}
+	})
+}
+
+// An agent that is told to end while it takes up what runs has not failed.
+func TestEndWhileAdopting(t *testing.T) {
+	world(t, func(t *testing.T, d *daemon) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := New(d.Config).Run(ctx, func() { t.Error("ready without what runs") }); err != nil {
+			t.Error(err)
 		}
 	})
 }

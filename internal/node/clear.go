@@ -11,7 +11,7 @@ const clearTick = 20 * time.Millisecond
 
 // Clear ends every life on the node and gives everything back. It is for an
 // agent over an empty store, for which nothing has an owner, and runs beside
-// Run. It returns when nothing is left, or when ctx ends.
+// Run once that is ready. It returns when nothing is left, or when ctx ends.
 func (a *Agent) Clear(ctx context.Context) error {
 	for {
 		lives, err := a.Engine.Lives(ctx)

@@ -113,8 +113,11 @@ func (e *fakeEngine) Start(_ context.Context, t engine.Task) (engine.Started, er
 	})
 }
 
-func (e *fakeEngine) Lives(context.Context) ([]engine.Life, error) {
+func (e *fakeEngine) Lives(ctx context.Context) ([]engine.Life, error) {
 	return call(e.machine, func() ([]engine.Life, error) {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		var all []engine.Life
 		for _, id := range slices.Sorted(maps.Keys(e.lives)) {
 			all = append(all, *e.lives[id])

@@ -96,7 +96,7 @@ func (e *etcd) start(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	slow, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
 	defer cancel()
 	result := make(chan started, 1)
 	go func() { result <- begin(cfg) }()
@@ -105,7 +105,7 @@ func (e *etcd) start(ctx context.Context, log *slog.Logger) error {
 		e.server, err = s.server, s.err
 	case <-e.broken.Done():
 		err = context.Cause(e.broken)
-	case <-ctx.Done():
+	case <-slow.Done():
 		err = errors.New("it does not answer")
 	}
 	if cause := context.Cause(e.broken); cause != nil {
@@ -120,7 +120,9 @@ func (e *etcd) start(ctx context.Context, log *slog.Logger) error {
 		return nil
 	case <-e.broken.Done():
 		return e.unusable(context.Cause(e.broken))
-	case <-ctx.Done():
+	case <-ctx.Done(): // told to end: nothing is wrong with the files
+		return ctx.Err()
+	case <-slow.Done():
 		return e.unusable(errors.New("it does not become ready"))
 	}
 }

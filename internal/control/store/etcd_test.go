@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -172,6 +173,22 @@ func TestFullDisk(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Logf("%s", out)
+}
+
+// A daemon that is told to end while its store starts does not call the files
+// unusable, and leaves them to the next.
+func TestEndWhileStarting(t *testing.T) {
+	dir := t.TempDir()
+	must(t, openTest(t, dir).Close())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s, err := Open(ctx, dir, slog.New(slog.DiscardHandler))
+	if err == nil {
+		must(t, s.Close()) // it was quicker
+	} else if !errors.Is(err, context.Canceled) {
+		t.Errorf("open: %v", err)
+	}
+	must(t, openTest(t, dir).Close())
 }
 
 func TestUnusableDirectories(t *testing.T) {
