@@ -81,8 +81,9 @@ func configure(file string, flags func(*config.Config) error) (config.Config, er
 func serve(ctx context.Context, c config.Config, log *slog.Logger) error {
 	d, err := New(ctx, c, log)
 	if err != nil {
-		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-			return nil // told to end before it began
+		if ctx.Err() != nil { // told to end before it began: whatever was under way broke off
+			log.Info("ended during the start", "at", err)
+			return nil
 		}
 		return err
 	}

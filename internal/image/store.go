@@ -79,7 +79,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err := s.load(); err != nil {
 		return nil, err
 	}
-	if err := s.collect(ctx, func(api.Resource) bool { return true }); err != nil {
+	if err := s.collect(ctx, func(api.Resource) bool { return true }); err != nil && ctx.Err() == nil {
 		s.log.Error("collect stale parts of images", "error", err)
 	}
 	if err := s.installHello(ctx, c.Hello); err != nil {

@@ -96,7 +96,7 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 		}
 		return fmt.Errorf("adopt instances: %w", err)
 	}
-	if err := a.SetNetworks(ctx); err != nil {
+	if err := a.SetNetworks(ctx); err != nil && ctx.Err() == nil {
 		a.Log.Error("networks are not as stored", "error", err)
 	}
 	a.kickAll()

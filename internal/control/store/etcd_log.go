@@ -19,10 +19,12 @@ func etcdLog(log *slog.Logger, fault func(error)) *zap.Logger {
 	return zap.New(slogCore{log: log}, zap.WithFatalHook(hook), zap.WithPanicHook(hook))
 }
 
-// harmless are warnings that every first start of a single member gives.
+// harmless are warnings that every first start of a single member gives, and
+// every end that is asked for during a start.
 var harmless = []string{
 	"Failed to detect schema version", "failed to update storage version", "cannot campaign at term",
 	"simple token is not cryptographically signed",
+	"failed to publish local member", "stopped publish because server is stopping",
 }
 
 // slogCore writes zap's entries to slog.
