@@ -59,14 +59,10 @@ func (z *Zone) answer(v view, q *wire.Msg) *wire.Msg {
 		return z.answerPorts(v, q, name, key)
 	}
 	addrs, r := z.lookup(v, key)
-	switch r {
-	case foreign:
-		return nil
-	case missing:
-		return z.negative(reply(q, wire.RcodeNameError))
+	m, found := z.begin(q, r)
+	if !found {
+		return m
 	}
-	m := reply(q, wire.RcodeSuccess)
-	m.Authoritative = true
 	for _, a := range addrs {
 		if rr := addressRecord(name, typ, a); rr != nil {
 			m.Answer = append(m.Answer, rr)
@@ -78,17 +74,27 @@ func (z *Zone) answer(v view, q *wire.Msg) *wire.Msg {
 	return m
 }
 
+// begin makes the reply to a query whose name was looked up. Of a name that was
+// not found the reply is complete; it is nil where the name is not the zone's.
+func (z *Zone) begin(q *wire.Msg, r result) (m *wire.Msg, found bool) {
+	switch r {
+	case foreign:
+		return nil, false
+	case missing:
+		return z.negative(reply(q, wire.RcodeNameError)), false
+	}
+	m = reply(q, wire.RcodeSuccess)
+	m.Authoritative = true
+	return m, true
+}
+
 // answerPorts replies to a query about a service's ports (RFC 2782).
 func (z *Zone) answerPorts(v view, q *wire.Msg, name, key string) *wire.Msg {
 	ports, r := z.ports(v, key)
-	switch r {
-	case foreign:
-		return nil
-	case missing:
-		return z.negative(reply(q, wire.RcodeNameError))
+	m, found := z.begin(q, r)
+	if !found {
+		return m
 	}
-	m := reply(q, wire.RcodeSuccess)
-	m.Authoritative = true
 	if _, typ := dnsutil.Question(q); typ != wire.TypeSRV && typ != wire.TypeANY {
 		return z.negative(m)
 	}
@@ -127,14 +133,10 @@ func (z *Zone) answerReverse(v view, q *wire.Msg, name string) *wire.Msg {
 		return nil
 	}
 	host, r := z.reverse(v, a)
-	switch r {
-	case foreign:
-		return nil
-	case missing:
-		return z.negative(reply(q, wire.RcodeNameError))
+	m, found := z.begin(q, r)
+	if !found {
+		return m
 	}
-	m := reply(q, wire.RcodeSuccess)
-	m.Authoritative = true
 	if _, typ := dnsutil.Question(q); typ != wire.TypePTR && typ != wire.TypeANY {
 		return z.negative(m)
 	}
