@@ -32,7 +32,8 @@ type Config struct {
 
 	Prefix  string       // of the names of bridges, at most 6 characters; "" derives
 	Table   string       // nftables table; "" derives
-	Subnet  netip.Prefix // of the default network; invalid derives
+	Subnet  netip.Prefix // of the default network; invalid lets the daemon choose
+	First   netip.Prefix // subnet where that choice begins; derived
 	Warm    int          // sandboxes kept ready
 	DNS     []netip.Addr // upstream name servers; none is the host's own
 	Cgroup  string       // parent of the instances' cgroups; "" derives
@@ -103,11 +104,9 @@ func (c *Config) Complete() error {
 			c.Prefix = fmt.Sprintf("v%x", hash[:3])[:maxPrefix]
 		}
 	}
-	if !c.Subnet.IsValid() {
-		c.Subnet = netip.MustParsePrefix("10.88.0.0/16")
-		if suffix != "" {
-			c.Subnet = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 128 + hash[4]%64, hash[5] &^ 15, 0}), 20)
-		}
+	c.First = netip.MustParsePrefix("10.88.0.0/16")
+	if suffix != "" {
+		c.First = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 128 + hash[4]%64, hash[5] &^ 15, 0}), 20)
 	}
 	return c.check()
 }
@@ -130,10 +129,12 @@ func (c *Config) check() error {
 	if len(c.Prefix) > maxPrefix {
 		return invalid("link-prefix", "%q has more than %d characters", c.Prefix, maxPrefix)
 	}
-	if !c.Subnet.Addr().Is4() || c.Subnet.Bits() > 28 || c.Subnet.Bits() < 8 {
-		return invalid("subnet", "%s: want an IPv4 subnet from /8 to /28, such as 10.88.0.0/16", c.Subnet)
+	if c.Subnet.IsValid() {
+		if !c.Subnet.Addr().Is4() || c.Subnet.Bits() > 28 || c.Subnet.Bits() < 8 {
+			return invalid("subnet", "%s: want an IPv4 subnet from /8 to /28, such as 10.88.0.0/16", c.Subnet)
+		}
+		c.Subnet = c.Subnet.Masked()
 	}
-	c.Subnet = c.Subnet.Masked()
 	return c.checkTLS()
 }
 

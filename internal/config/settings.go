@@ -42,7 +42,7 @@ func Settings() []Setting {
 		{"log-format", "Form of the messages: text or json", "text", choice(func(c *Config) *string { return &c.LogFormat }, "text", "json")},
 		{"link-prefix", "Beginning of the names of bridges, at most 6 characters", "virga", text(func(c *Config) *string { return &c.Prefix })},
 		{"table", "nftables table of all rules", "virga", text(func(c *Config) *string { return &c.Table })},
-		{"subnet", "IPv4 subnet of the default network", "10.88.0.0/16", subnet},
+		{"subnet", "IPv4 subnet of the default network", "10.88.0.0/16 or the next that is free", subnet},
 		{"warm", "Network sandboxes kept ready for the next starts", "8", number(func(c *Config) *int { return &c.Warm }, 0, 1024)},
 		{"dns", "Name servers to forward to, separated by commas", "the host's", addresses(func(c *Config) *[]netip.Addr { return &c.DNS })},
 		{"cgroup-root", "Parent of the instances' cgroups", "virga", text(func(c *Config) *string { return &c.Cgroup })},

@@ -28,6 +28,7 @@ import (
 	"github.com/virga-cloud/virga/internal/linux/probe"
 	"github.com/virga-cloud/virga/internal/metadata"
 	"github.com/virga-cloud/virga/internal/metrics"
+	"github.com/virga-cloud/virga/internal/network"
 	"github.com/virga-cloud/virga/internal/node"
 	"github.com/virga-cloud/virga/internal/server"
 	"github.com/virga-cloud/virga/internal/version"
@@ -105,7 +106,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 	if err != nil {
 		return nil, err
 	}
-	if d.ground, err = newGround(ctx, c, networks, log); err != nil {
+	if d.ground, err = newGround(ctx, d.config, networks, log); err != nil {
 		return nil, err
 	}
 	d.onClose(d.ground.close)
@@ -237,8 +238,17 @@ func (d *Daemon) onClose(f func() error) { d.closers = append(d.closers, f) }
 
 func (d *Daemon) dir(name string) string { return filepath.Join(d.config.DataDir, name) }
 
-// networks are those of the store, among them the one that every node has.
+// networks are those of the store, among them the one that every node has. Its
+// subnet is the configured one, else the one it has, else one that is free now.
 func (d *Daemon) networks(ctx context.Context) ([]api.Network, error) {
+	if !d.config.Subnet.IsValid() {
+		have, err := d.store.Networks.ByName(api.DefaultProject, api.NetworkDefault)
+		if err == nil {
+			d.config.Subnet = have.Spec.Subnet
+		} else if d.config.Subnet, err = network.DefaultSubnet(d.config.Prefix, d.config.First); err != nil {
+			return nil, fmt.Errorf("choose the default network's subnet: %w", err)
+		}
+	}
 	n := control.Networks{Store: d.store}
 	if err := n.Default(ctx, d.config.Subnet); err != nil {
 		return nil, fmt.Errorf("store the default network: %w", err)

@@ -83,14 +83,24 @@ func (c Config) withDefaults(conn *link.Conn) (Config, error) {
 		return c, nil
 	}
 	var err error
-	c.Subnet, err = defaultSubnet(conn, c.Prefix+"0")
+	c.Subnet, err = defaultSubnet(conn, c.Prefix, netip.MustParsePrefix("10.90.0.0/16"))
 	return c, err
 }
 
-// defaultSubnet is that of the bridge when it exists, else the first /16 that
-// no route of the node overlaps.
-func defaultSubnet(conn *link.Conn, bridge string) (netip.Prefix, error) {
-	if l, err := conn.ByName(bridge); err == nil {
+// DefaultSubnet is the subnet of the default network whose bridge's name begins
+// with prefix: the one the bridge has, else first, or where a route of the node
+// overlaps that, the next of its size within 10.0.0.0/8 that is free.
+func DefaultSubnet(prefix string, first netip.Prefix) (netip.Prefix, error) {
+	conn, err := link.Open(nil)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	defer conn.Close()
+	return defaultSubnet(conn, prefix, first)
+}
+
+func defaultSubnet(conn *link.Conn, prefix string, first netip.Prefix) (netip.Prefix, error) {
+	if l, err := conn.ByName(bridgeName(prefix, api.NetworkDefault)); err == nil {
 		have, err := conn.Addresses(l.Index)
 		if err != nil {
 			return netip.Prefix{}, err
@@ -105,5 +115,5 @@ func defaultSubnet(conn *link.Conn, bridge string) (netip.Prefix, error) {
 	if err != nil {
 		return netip.Prefix{}, err
 	}
-	return freeSubnet(netip.MustParsePrefix("10.0.0.0/8"), 16, netip.AddrFrom4([4]byte{10, 90}), routes)
+	return freeSubnet(netip.MustParsePrefix("10.0.0.0/8"), first.Bits(), first.Addr(), routes)
 }
