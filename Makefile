@@ -116,7 +116,7 @@ FUZZTIME ?= 10s
 fuzz: $(SHIM) $(HELLO)
 	@scripts/fuzz.sh $(FUZZTIME) '$(or $(FUZZ),.)'
 
-## bench: benchmarks beside their peers; ONLY=start|phases|rate|memory|import|network|scaling
+## bench: benchmarks beside their peers; ONLY=start|phases|rate|memory|cpu|import|network|scaling, or a part: scaling.crash
 .PHONY: bench
 bench: build
 	@scripts/bench-tools.sh

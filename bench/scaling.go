@@ -18,19 +18,22 @@ const (
 	scalingPatience = time.Minute
 )
 
-// benchScaling measures how fast a group gives back what is lost, and what a
+// scalingParts measure how fast a group gives back what is lost, and what a
 // load needs: from the kill of a workload to the first connection that its
 // replacement accepts, from a load step to the decision and to the second
 // instance in service, from a request to nobody to its answer, with and without
 // a warm pool; how long a Compose file of twenty services takes; and how soon
 // spot instances are told to leave, and metadata are read.
-func benchScaling(ctx context.Context, e *env) error {
-	for _, part := range []func(context.Context) error{e.scalingNoise, e.scalingVictims, e.scalingMetadata, e.scalingReclaim, e.scalingUp, e.scalingZero, e.scalingWarm, e.scalingLoad, e.scalingCrash} {
-		if err := part(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+var scalingParts = []part{
+	{"noise", (*env).scalingNoise},
+	{"victims", (*env).scalingVictims},
+	{"metadata", (*env).scalingMetadata},
+	{"notice", (*env).scalingReclaim},
+	{"up", (*env).scalingUp},
+	{"zero", (*env).scalingZero},
+	{"warm", (*env).scalingWarm},
+	{"load", (*env).scalingLoad},
+	{"crash", (*env).scalingCrash},
 }
 
 // p95Of records the 95th percentile of samples as a figure of its own.
