@@ -33,6 +33,7 @@ type groupFlags struct {
 	scaleIn                            string
 	warm                               int
 	warmState                          string
+	back                               returnFlag
 	onDemandBase                       int
 	onDemandPercent                    int
 }
@@ -42,6 +43,7 @@ func (g *groupFlags) register(f *pflag.FlagSet) {
 	f.IntVar(&g.unavailable, "max-unavailable", 0, "instances fewer than the desired `number` during a roll")
 	f.IntVar(&g.rollback, "rollback", 0, "return to the revision before after this `number` of failures in a row; 0 does not")
 	f.IntVar(&g.hold, "hold", 0, "hold a roll after this `number` of failures in a row until it is resumed; 0 tries on")
+	f.Var(&g.back, "return", "how an earlier revision is rolled out: `KEY=VALUE` of max-surge, max-unavailable, min-ready, hold, separated by commas; empty is like any other")
 	f.DurationVar(&g.minReady, "min-ready", 0, "how `long` an instance must be ready before it counts")
 	f.DurationVar(&g.healthGrace, "health-grace", 0, "how `long` after its start an instance may be unhealthy")
 	f.IntVar(&g.warm, "warm-pool", 0, "`number` of instances that are kept prepared beside the desired ones, for a group that grows")
@@ -74,6 +76,7 @@ func (g *groupFlags) policy(changed func(string) bool, p *api.UpdatePolicy) (tou
 		"rollback":        func() { p.Rollback = g.rollback },
 		"hold":            func() { p.Hold = g.hold },
 		"min-ready":       func() { p.MinReady = api.Duration(g.minReady) },
+		"return":          func() { p.Return = g.back.over(p.Return) },
 	} {
 		if changed(name) {
 			set()
