@@ -1,6 +1,7 @@
 package main
 
 import (
+	"debug/elf"
 	"fmt"
 	"os"
 	"os/exec"
@@ -33,6 +34,9 @@ func makeRoot(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := static(self); err != nil {
+		return "", err
+	}
 	files := map[string][]byte{
 		"bin/bench":   probes,
 		"bin/busybox": program,
@@ -55,4 +59,20 @@ func makeRoot(dir string) (string, error) {
 		}
 	}
 	return root, nil
+}
+
+// static reports, as an error, that a program needs a loader, which the root
+// file system does not have.
+func static(program string) error {
+	f, err := elf.Open(program)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			return fmt.Errorf("%s is linked dynamically and would not run in an instance: build it with CGO_ENABLED=0, as make bench does", program)
+		}
+	}
+	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/cli"
@@ -20,11 +22,20 @@ type Source struct {
 	EnvFiles  []string // default .env
 	Profiles  []string
 	Services  []string // chosen with their dependencies; default all
+	// Alone leaves the dependencies of Services out.
+	Alone bool
+	// Scale are numbers of instances that go before the file's, by service.
+	Scale map[string]int
+	Pull  string // pull policy that goes before the file's; "" does not
 }
 
 // Load reads a project with everything it includes. Variables come from the
 // process's environment and the env files.
 func Load(ctx context.Context, s Source) (*types.Project, error) {
+	chosen := s.Services
+	if s.Alone {
+		chosen = nil // here it would bring its dependencies
+	}
 	o, err := cli.NewProjectOptions(s.Files,
 		cli.WithWorkingDirectory(s.Directory),
 		cli.WithOsEnv,
@@ -34,7 +45,7 @@ func Load(ctx context.Context, s Source) (*types.Project, error) {
 		cli.WithDefaultConfigPath,
 		cli.WithDefaultProfiles(s.Profiles...),
 		cli.WithName(s.Name),
-		cli.WithSelectedServices(s.Services...),
+		cli.WithSelectedServices(chosen...),
 		cli.WithDiscardEnvFile,
 		cli.WithLoadOptions(boundPorts),
 	)
@@ -42,10 +53,48 @@ func Load(ctx context.Context, s Source) (*types.Project, error) {
 		return nil, loadError(err)
 	}
 	p, err := o.LoadProject(ctx)
+	if err == nil && s.Alone {
+		if p, err = p.WithServicesEnabled(s.Services...); err == nil {
+			p, err = p.WithSelectedServices(s.Services, types.IgnoreDependencies)
+		}
+	}
 	if err != nil {
 		return nil, loadError(err)
 	}
-	return p, nil
+	if err := pull(p, s.Pull); err != nil {
+		return nil, err
+	}
+	return p, scale(p, s.Scale)
+}
+
+// pull gives all services another pull policy.
+func pull(p *types.Project, policy string) error {
+	switch policy {
+	case "":
+		return nil
+	case types.PullPolicyMissing, types.PullPolicyAlways, types.PullPolicyNever:
+	default:
+		return api.Invalid("pull", "--pull %q: want missing, always or never", policy)
+	}
+	for name, s := range p.Services {
+		s.PullPolicy = policy
+		p.Services[name] = s
+	}
+	return nil
+}
+
+// scale gives services other numbers of instances.
+func scale(p *types.Project, to map[string]int) error {
+	for _, name := range slices.Sorted(maps.Keys(to)) {
+		s, ok := p.Services[name]
+		if !ok {
+			return api.Errorf(api.CodeNotFound, "there is no service %q to scale", name).
+				WithHint("the services are: %s", strings.Join(p.ServiceNames(), ", "))
+		}
+		s.SetScale(to[name])
+		p.Services[name] = s
+	}
+	return nil
 }
 
 // loadError is always the user's: the library only reads and checks.

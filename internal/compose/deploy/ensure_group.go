@@ -34,7 +34,7 @@ func (b *bringUp) ensureGroup(ctx context.Context) (replaced bool, err error) {
 		if !b.options.NoStart && request.Spec.Desired > 0 {
 			err = b.begun(ctx, r.Name)
 		}
-	case g.Spec.Labels[labelHash] != b.w.Hash() || b.moved(currentImage(g)) || b.options.ForceRecreate:
+	case b.differs(g.Spec.Labels[labelHash], currentImage(g)):
 		_, err = b.Client.UpdateGroup(ctx, g.ID, api.GroupUpdate{
 			Template: &r.Spec.Template, Labels: r.Spec.Labels, Update: &r.Spec.Update, Purchase: purchase(r.Spec),
 		})

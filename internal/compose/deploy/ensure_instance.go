@@ -14,7 +14,7 @@ func (b *bringUp) ensureInstance(ctx context.Context, restart bool) (replaced bo
 		return false, err
 	}
 	in := b.now.single(r.Name)
-	if in != nil && (in.Labels[labelHash] != b.w.Hash() || b.moved(in.Status.Image) || b.options.ForceRecreate || in.Desired.Remove) {
+	if in != nil && (b.differs(in.Labels[labelHash], in.Status.Image) || in.Desired.Remove) {
 		b.Progress.Say("instance", r.Name, "is replaced")
 		// Its anonymous volumes go with it: nothing could find them again.
 		if err := gone(b.Client.Remove(ctx, in.ID, true, true)); err != nil {
@@ -46,6 +46,15 @@ func made(notStarted bool) string {
 		return "created"
 	}
 	return "created and started"
+}
+
+// differs reports whether what was made of a hash and an image is to be
+// replaced.
+func (b *bringUp) differs(hash, image string) bool {
+	if b.options.NoRecreate {
+		return false
+	}
+	return b.options.ForceRecreate || hash != b.w.Hash() || b.moved(image)
 }
 
 // moved reports whether the image's name stands for another image now.

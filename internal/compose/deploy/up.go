@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/compose"
@@ -14,8 +15,11 @@ import (
 type UpOptions struct {
 	RemoveOrphans bool
 	ForceRecreate bool // replace what is as it should be, too
+	NoRecreate    bool // leave what there is, also when it differs
 	NoStart       bool // make instances and leave them
 	Wait          bool // until everything runs, and is healthy where checked
+	// WaitTimeout bounds Wait; zero does not.
+	WaitTimeout time.Duration
 }
 
 // Up makes what the plan asks for: what is missing is made, what differs is
@@ -85,10 +89,27 @@ func (d *Deployment) workloads(ctx context.Context, p *compose.Plan, now *state,
 		return errors.Join(errs...)
 	}
 	if o.Wait && !o.NoStart {
-		for _, w := range p.Workloads {
-			if err := d.settled(ctx, w, images[w.Spec().Image]); err != nil {
-				return inService(w.Service, err)
-			}
+		return d.settle(ctx, p, images, o.WaitTimeout)
+	}
+	return nil
+}
+
+// settle waits until every workload is settled, at most that long unless it is
+// zero.
+func (d *Deployment) settle(ctx context.Context, p *compose.Plan, images map[string]api.Image, timeout time.Duration) error {
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	for _, w := range p.Workloads {
+		err := d.settled(ctx, w, images[w.Spec().Image])
+		if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+			return api.Errorf(api.CodeConflict, "service %s does not run, or is not healthy, after %s", w.Service, timeout).
+				WithHint("virga compose ps shows how far it is; it goes on")
+		}
+		if err != nil {
+			return inService(w.Service, err)
 		}
 	}
 	return nil

@@ -5,9 +5,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/compose"
 )
 
@@ -100,6 +102,39 @@ func TestUpChangesOnlyWhatDiffers(t *testing.T) {
 		"DELETE groups shop-web", "DELETE instances shop-app-1", "DELETE instances shop-db-1", "DELETE networks shop-default", "DELETE services shop-web",
 		"POST groups shop-web", "POST instances shop-app-1", "POST instances shop-db-1", "POST networks shop-default", "POST rules virga.compose.project=shop",
 		"POST services shop-web", "STOP instances shop-app-1", "STOP instances shop-db-1")
+}
+
+// With NoRecreate what differs stays, and what is missing is made.
+func TestNoRecreate(t *testing.T) {
+	n, d := newFake(t)
+	up(t, d, "services: {a: {image: x}}", UpOptions{})
+	n.asked()
+	changed := "services: {a: {image: y}, b: {image: x}}"
+	up(t, d, changed, UpOptions{NoRecreate: true})
+	asked(t, n, "with it", "POST instances shop-b-1")
+	up(t, d, changed, UpOptions{})
+	asked(t, n, "without", "DELETE instances shop-a-1", "POST instances shop-a-1")
+}
+
+// A wait that takes too long says for whom, and leaves all as it is.
+func TestWaitTimeout(t *testing.T) {
+	n, d := newFake(t)
+	up(t, d, shop, UpOptions{})
+	n.asked()
+	for _, o := range n.objects["instances"] {
+		if in := o.(*api.Instance); in.Name == "shop-app-1" {
+			in.Status.Phase = api.PhaseStarting
+		}
+	}
+	err := d.Up(t.Context(), plan(t, d, shop), UpOptions{Wait: true, WaitTimeout: time.Nanosecond})
+	if api.CodeOf(err) != api.CodeConflict || !strings.Contains(err.Error(), "is not healthy, after 1ns") {
+		t.Errorf("%v", err)
+	}
+	for _, w := range n.asked() {
+		if strings.HasPrefix(w, "DELETE") {
+			t.Errorf("%s", w)
+		}
+	}
 }
 
 // What the file no longer has stays until it is asked for.
