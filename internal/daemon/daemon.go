@@ -245,6 +245,10 @@ func (d *Daemon) networks(ctx context.Context) ([]api.Network, error) {
 		have, err := d.store.Networks.ByName(api.DefaultProject, api.NetworkDefault)
 		if err == nil {
 			d.config.Subnet = have.Spec.Subnet
+			if free, err := network.DefaultSubnet(d.config.Prefix, have.Spec.Subnet); err == nil && free != have.Spec.Subnet {
+				d.log.Warn("the machine has a route into the default network: instances may be out of reach; the setting subnet gives them another",
+					"subnet", have.Spec.Subnet, "free", free)
+			}
 		} else if d.config.Subnet, err = network.DefaultSubnet(d.config.Prefix, d.config.First); err != nil {
 			return nil, fmt.Errorf("choose the default network's subnet: %w", err)
 		}
