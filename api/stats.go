@@ -74,4 +74,12 @@ type Process struct {
 	CPU     time.Duration `json:"cpuNs"`
 	Memory  int64         `json:"memory"` // resident bytes
 	Command string        `json:"command"`
+	// Name is the program's, at most 15 bytes.
+	Name string `json:"name,omitempty"`
+	// State is the kernel's letter: R runs, S and D sleep, T is stopped, Z has
+	// ended and waits to be reaped.
+	State   string    `json:"state,omitempty"`
+	Threads int       `json:"threads,omitempty"`
+	Virtual int64     `json:"virtual,omitempty"` // bytes of address space
+	Started time.Time `json:"started,omitzero"`
 }

@@ -2,10 +2,12 @@ package test
 
 import (
 	"archive/tar"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/virga-cloud/virga/api"
@@ -55,6 +57,48 @@ func TestCopy(t *testing.T) {
 	contains(t, d.Refused(t, "cp", "box:/tmp/none", out), "/tmp/none", "no such file")
 	d.Refused(t, "cp", filepath.Join(dir, "none"), "box:/tmp")
 	d.Refused(t, "cp", "nobody:/x", out)
+}
+
+// Owners are kept with -a, and links that are named are followed with -L.
+func TestCopyOwnersAndLinks(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	d.Must(t, "run", "-d", "--name", "box", image, "sleep", "1000")
+	d.Must(t, "exec", "box", "sh", "-c", "mkdir -p /tmp/a/b; echo leaf >/tmp/a/b/leaf; chown -R 1000:2000 /tmp/a; chmod 500 /tmp/a/b;"+
+		"ln -s a/b/leaf /tmp/near; ln -s /tmp/near /tmp/far; ln -s /tmp/a /tmp/dir; ln -s loop /tmp/loop")
+	out := t.TempDir()
+	owner := func(name string) string {
+		t.Helper()
+		info, err := os.Lstat(filepath.Join(out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		st := info.Sys().(*syscall.Stat_t)
+		return fmt.Sprintf("%d:%d", st.Uid, st.Gid)
+	}
+	d.Must(t, "cp", "-a", "box:/tmp/a", filepath.Join(out, "kept"))
+	d.Must(t, "cp", "box:/tmp/a", filepath.Join(out, "mine"))
+	equal(t, "owner with -a", owner("kept/b/leaf"), "1000:2000")
+	equal(t, "owner without", owner("mine/b/leaf"), fmt.Sprintf("%d:%d", os.Geteuid(), os.Getegid()))
+	d.Must(t, "cp", "-a", filepath.Join(out, "kept"), "box:/home")
+	d.Must(t, "cp", filepath.Join(out, "kept"), "box:/root")
+	equal(t, "owners inside", d.Must(t, "exec", "box", "stat", "-c", "%u:%g", "/home/kept/b/leaf", "/root/kept/b/leaf"), "1000:2000\n0:0")
+
+	d.Must(t, "cp", "box:/tmp/far", filepath.Join(out, "link"))
+	if to, err := os.Readlink(filepath.Join(out, "link")); err != nil || to != "/tmp/near" {
+		t.Errorf("the link itself: %q %v", to, err)
+	}
+	d.Must(t, "cp", "-L", "box:/tmp/far", filepath.Join(out, "followed"))
+	equal(t, "what it leads to", read(t, filepath.Join(out, "followed")), "leaf\n")
+	d.Must(t, "cp", "-L", "box:/tmp/dir", out)
+	equal(t, "a directory", read(t, filepath.Join(out, "dir/b/leaf")), "leaf\n")
+	contains(t, d.Refused(t, "cp", "-L", "box:/tmp/loop", out), "too many levels")
+
+	if err := os.Symlink("followed", filepath.Join(out, "here")); err != nil {
+		t.Fatal(err)
+	}
+	d.Must(t, "cp", "-L", filepath.Join(out, "here"), "box:/tmp")
+	equal(t, "into the instance", d.Must(t, "exec", "box", "sh", "-c", "test ! -L /tmp/here && cat /tmp/here"), "leaf")
 }
 
 // A link inside an instance does not lead out of it.

@@ -55,13 +55,21 @@ func TestPsFilters(t *testing.T) {
 		"publish=53/udp":             "db",
 		"before=web-2":               "web",
 		"since=web":                  "db web-2",
+		"since=web-id":               "db web-2",
+		"label!=app=web":             "db web-2",
+		"label!=app":                 "",
+		"label!=tier":                "db web-2 web",
+		"publish=8000-8100/tcp":      "web",
+		"status=running":             "db web-2 web",
+		"status=exited":              "",
+		"health=none":                "db web-2 web",
 	} {
 		_, out, errs := f.virga("", "ps", "--filter", filter, "--format", "{{.Names}}")
 		if got := strings.Join(strings.Fields(out), " "); got != want {
 			t.Errorf("%s: %q, want %q %s", filter, got, want, errs)
 		}
 	}
-	for filter, want := range map[string]string{"publish=x": "PORT", "since=nobody": "no such instance"} {
+	for filter, want := range map[string]string{"publish=x": "PORT", "publish=90-80": "PORT", "status=up": "one of pending", "health=ill": "one of starting", "since=nobody": "no instance"} {
 		if status, _, errs := f.virga("", "ps", "--filter", filter); status == 0 || !strings.Contains(errs, want) {
 			t.Errorf("%s: %d %s", filter, status, errs)
 		}
@@ -118,5 +126,39 @@ func TestPlatformOfWhatIsHere(t *testing.T) {
 	}
 	if status, _, errs := f.virga("", "create", "--platform", "linux/arm64", "app"); status != 0 || !strings.Contains(f.called(), "POST /images/pull") {
 		t.Errorf("%d %s%s", status, errs, f.called())
+	}
+}
+
+func TestVersionFormat(t *testing.T) {
+	f := newFake(t)
+	for args, want := range map[string]string{
+		"--format {{.Client.Version}}-{{.Server.Version}}-{{.Daemon.API}}": "1.2.3-4.5.6-v1\n",
+		"--client -f {{.Client.OS}}":                                       "linux\n",
+	} {
+		if status, out, errs := f.virga("", append([]string{"version"}, strings.Fields(args)...)...); status != 0 || out != want {
+			t.Errorf("%s: %d %q %s", args, status, out, errs)
+		}
+	}
+	if _, out, _ := f.virga("", "version", "--json"); !strings.Contains(out, `"version": "4.5.6"`) {
+		t.Error(out)
+	}
+	if status, _, errs := f.virga("", "version", "--client", "--format", "{{.Server.Version}}"); status == 0 || !strings.Contains(errs, "was not asked") {
+		t.Errorf("%d %s", status, errs)
+	}
+}
+
+func TestStatsOfAll(t *testing.T) {
+	f := newFake(t)
+	f.instances = []api.Instance{
+		{Meta: api.Meta{ID: "id1", Name: "runs"}, Status: api.InstanceStatus{Phase: api.PhaseRunning}},
+		{Meta: api.Meta{ID: "id2", Name: "rests"}, Status: api.InstanceStatus{Phase: api.PhaseStopped}},
+	}
+	f.stats = []api.Stats{{Instance: "id1", Name: "runs", Time: time.Now(), Pids: api.PidStats{Current: 3}}}
+	format := []string{"stats", "--no-stream", "--interval", "100ms", "--format", "{{.Name}} {{.MemUsage}} {{.PIDs}}"}
+	if _, out, errs := f.virga("", format...); out != "runs 0 B / no limit 3\n" {
+		t.Errorf("%s%s", out, errs)
+	}
+	if _, out, errs := f.virga("", append(format, "-a")...); out != "rests - -\nruns 0 B / no limit 3\n" {
+		t.Errorf("%s%s", out, errs)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spf13/pflag"
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/command"
 )
@@ -47,6 +48,9 @@ func usage(cmd *command.Command, err error) error {
 	if _, ok := errors.AsType[*api.Error](err); ok {
 		return err
 	}
+	if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		err = badValue(bad)
+	}
 	e := api.Errorf(api.CodeInvalid, "%s", err)
 	if hint, ok := flagHint(err.Error()); ok && (cmd.Name() == "run" || cmd.Name() == "create") {
 		return e.WithHint("%s", hint)
@@ -61,7 +65,7 @@ func (a *App) report(cmd *command.Command, err error) int {
 	}
 	e, own := errors.AsType[*exitError](err)
 	if !own || e.err != nil {
-		a.printError(err)
+		a.printError(cmd, err)
 	}
 	switch {
 	case own:
@@ -87,14 +91,15 @@ func runStatus(err error) int {
 	return exitNotExecutable
 }
 
-// printError writes the message and, on a second line, what to do about it.
-func (a *App) printError(err error) {
+// printError writes the message, with the flag of cmd that it is about, and on a
+// second line what to do about it.
+func (a *App) printError(cmd *command.Command, err error) {
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
 	}
 	if j, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range j.Unwrap() {
-			a.printError(e)
+			a.printError(cmd, e)
 		}
 		return
 	}
@@ -102,8 +107,15 @@ func (a *App) printError(err error) {
 	if a.colour(a.Err) {
 		bold, red, plain = "\x1b[1m", "\x1b[1;31m", "\x1b[0m"
 	}
-	fmt.Fprintf(a.Err, "%svirga:%s %s\n", red, plain, clean(strings.TrimSpace(err.Error())))
-	if e, ok := errors.AsType[*api.Error](err); ok && e.Hint != "" {
+	message := strings.TrimSpace(err.Error())
+	e, ok := errors.AsType[*api.Error](err)
+	if ok {
+		if flag := flagOf(cmd, e); flag != "" {
+			message = flag + ": " + message
+		}
+	}
+	fmt.Fprintf(a.Err, "%svirga:%s %s\n", red, plain, clean(message))
+	if ok && e.Hint != "" {
 		fmt.Fprintf(a.Err, "%shint:%s %s\n", bold, plain, clean(e.Hint))
 	}
 }

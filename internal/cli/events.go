@@ -95,7 +95,7 @@ func (e *events) print(w io.Writer, ev api.Event, t *template.Template) error {
 		return json.NewEncoder(w).Encode(ev)
 	case t != nil:
 		if err := t.Execute(w, ev); err != nil {
-			return api.Errorf(api.CodeInvalid, "--format: %s", err)
+			return templateError(err)
 		}
 		_, err := io.WriteString(w, "\n")
 		return err

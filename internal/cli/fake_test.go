@@ -23,6 +23,8 @@ type fakeAPI struct {
 	socket    string
 	instances []api.Instance
 	images    []api.Image
+	processes []api.Process
+	stats     []api.Stats
 	// session plays the daemon's part of an attach or exec.
 	session func(ctx context.Context, c *websocket.Conn)
 
@@ -122,6 +124,10 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.specs = append(f.specs, req)
 		w.WriteHeader(http.StatusCreated)
 		answer(api.Instance{Meta: api.Meta{ID: "abcdefghijklmnop", Name: "fresh"}, Spec: req.Spec})
+	case path == "/version":
+		answer(api.VersionInfo{Version: "4.5.6", API: "v1"})
+	case path == "/stats":
+		answer(f.stats)
 	case path == "/images":
 		answer(f.images)
 	case path == "/images/inspect":
@@ -168,6 +174,9 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if i.Name == name || strings.HasPrefix(i.ID, name) {
 				if verb == "" && r.Method == "GET" {
 					answer(i)
+				}
+				if verb == "processes" {
+					answer(f.processes)
 				}
 				if verb == "wait" {
 					answer(map[string]int{"exitCode": 3})

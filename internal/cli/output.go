@@ -7,11 +7,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"text/template"
-	"unicode"
 
 	"github.com/spf13/pflag"
-	"github.com/virga-cloud/virga/api"
 )
 
 // listFlags are the flags of every command that lists.
@@ -103,66 +100,22 @@ func (l listing[R]) template(out io.Writer, format string) error {
 	}
 	w := newTable(out)
 	if headed {
-		heads := map[string]string{}
+		heads := headings{}
 		for _, c := range l.columns {
 			heads[c.key] = c.header
 		}
-		for _, name := range fields(text) {
-			if heads[name] == "" {
-				heads[name] = strings.ToUpper(name)
-			}
-		}
-		if t.Execute(w, heads) != nil { // what is more than a field heads itself
-			io.WriteString(w, text)
-		}
-		io.WriteString(w, "\n")
+		io.WriteString(w, heads.line(t, text)+"\n")
 	}
 	for _, r := range l.rows {
 		if err := t.Execute(w, r); err != nil {
-			return api.Errorf(api.CodeInvalid, "--format: %s", err)
+			return templateError(err)
 		}
 		io.WriteString(w, "\n")
 	}
 	return w.Flush()
 }
 
-// fields are the names that a template takes of its data: what follows a dot.
-func fields(text string) []string {
-	var names []string
-	for part := range strings.SplitSeq(text, ".") {
-		end := strings.IndexFunc(part, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
-		if end < 0 {
-			end = len(part)
-		}
-		names = append(names, part[:end])
-	}
-	return names[1:]
-}
-
-// parseTemplate reads a --format. \t and \n stand for a tab and a line break,
-// because shells do not make them.
-func parseTemplate(text string) (*template.Template, error) {
-	text = strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(text)
-	t, err := template.New("format").Funcs(template.FuncMap{
-		"json": func(v any) (string, error) {
-			b, err := json.Marshal(v)
-			return string(b), err
-		},
-		"join":  func(list []string, sep string) string { return strings.Join(list, sep) },
-		"split": strings.Split,
-		"lower": strings.ToLower,
-		"upper": strings.ToUpper,
-		"bytes": api.FormatBytes,
-		"short": api.ShortID,
-	}).Parse(text)
-	if err != nil {
-		return nil, api.Errorf(api.CodeInvalid, "--format: %s", err).
-			WithHint("formats are Go templates, such as '{{.Name}} {{.Spec.Image}}'; `{{json .}}` shows the fields")
-	}
-	return t, nil
-}
-
-// show1 prints objects that were inspected: a JSON array, or each by template.
+// inspected prints objects that were inspected: a JSON array, or each by template.
 func (a *App) inspected(objects []any, format string) error {
 	if format == "" || format == "json" {
 		return printJSON(a.Out, objects)
@@ -173,7 +126,7 @@ func (a *App) inspected(objects []any, format string) error {
 	}
 	for _, o := range objects {
 		if err := t.Execute(a.Out, o); err != nil {
-			e := api.Errorf(api.CodeInvalid, "--format: %s", err)
+			e := templateError(err)
 			if hint := inspectHint(format); hint != "" {
 				e = e.WithHint("%s", hint)
 			}

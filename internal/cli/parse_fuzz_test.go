@@ -149,7 +149,8 @@ func FuzzUnpack(f *testing.F) {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		_ = unpack(bytes.NewReader(b), dir, name)
+		u := unpacking{dir: dir, name: name}
+		_ = u.unpack(bytes.NewReader(b))
 		if got, err := os.ReadFile(secret); err != nil || string(got) != "precious" {
 			t.Errorf("beside the directory: %q, %v", got, err)
 		}

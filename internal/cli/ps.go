@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -26,8 +27,8 @@ func psCommand(a *App) *command.Command {
 		Aliases: []string{"ls"},
 		Short:   "List instances",
 		Long: "List the running instances, or all with -a.\n\n" +
-			"Filters: name=[^]PART[$], id=PREFIX, label=KEY[=VALUE], status=PHASE, image=NAME|ID, health=STATE, exited=CODE,\n" +
-			"network=NAME, volume=NAME, publish=PORT[/PROTOCOL], before=INSTANCE, since=INSTANCE, isolation=KIND, group=NAME.\n" +
+			"Filters: name=[^]PART[$], id=PREFIX, label=KEY[=VALUE], label!=KEY[=VALUE], status=PHASE, image=NAME|ID,\n" +
+			"health=STATE, exited=CODE, network=NAME, volume=NAME, publish=PORT[-PORT][/PROTOCOL], before=INSTANCE, since=INSTANCE, isolation=KIND, group=NAME.\n" +
 			"Of several with the same key one has to match, of labels all.",
 		Example: "  virga ps -a\n  virga ps --filter label=app=web --format '{{.Name}}: {{.Status}}'\n  virga ps --format 'table {{.ID}}\\t{{.Image}}\\t{{.Ports}}'",
 		Args:    arguments(0, 0),
@@ -54,11 +55,11 @@ func (p *ps) run(ctx context.Context, a *App, now time.Time) error {
 	if p.latest {
 		p.last = 1
 	}
-	list, err := a.api().Instances(ctx, api.InstanceFilter{Labels: match.labels})
-	if err != nil {
+	if err := match.place(func(name string) (api.Instance, error) { return a.api().Instance(ctx, name) }); err != nil {
 		return err
 	}
-	if err := match.place(list); err != nil {
+	list, err := a.api().Instances(ctx, api.InstanceFilter{Labels: match.labels})
+	if err != nil {
 		return err
 	}
 	slices.SortStableFunc(list, func(x, y api.Instance) int { return y.Created.Compare(x.Created) })
@@ -95,32 +96,29 @@ type filter struct {
 	labels []string
 	phased bool // a filter names a phase, so ended ones are wanted
 	tests  map[string][]func(api.Instance) bool
+	// without are tests that all have to be met.
+	without []func(api.Instance) bool
 	// Instances that others have to be made before or since.
 	before, since []string
 }
 
-// place adds the tests of before and since, whose instances are in list.
-func (f *filter) place(list []api.Instance) error {
-	add := func(key, name string, test func(api.Instance, time.Time) bool) error {
-		i := slices.IndexFunc(list, func(i api.Instance) bool { return i.Name == name })
-		if i < 0 {
-			i = slices.IndexFunc(list, func(i api.Instance) bool { return strings.HasPrefix(i.ID, name) })
-		}
-		if i < 0 {
-			return api.Errorf(api.CodeNotFound, "filter %s=%s: there is no such instance", key, name).WithHint("see `virga ps -a`")
-		}
-		created := list[i].Created
-		f.tests[key] = append(f.tests[key], func(in api.Instance) bool { return test(in, created) })
-		return nil
-	}
-	for _, name := range f.before {
-		if err := add("before", name, func(i api.Instance, t time.Time) bool { return i.Created.Before(t) }); err != nil {
-			return err
-		}
-	}
-	for _, name := range f.since {
-		if err := add("since", name, func(i api.Instance, t time.Time) bool { return i.Created.After(t) }); err != nil {
-			return err
+// place adds the tests of before and since, whose instances find looks up: they
+// need not be among those that are listed.
+func (f *filter) place(find func(name string) (api.Instance, error)) error {
+	for _, side := range []struct {
+		key   string
+		names []string
+		test  func(i, other api.Instance) bool
+	}{
+		{"before", f.before, func(i, other api.Instance) bool { return i.Created.Before(other.Created) }},
+		{"since", f.since, func(i, other api.Instance) bool { return i.Created.After(other.Created) }},
+	} {
+		for _, name := range side.names {
+			other, err := find(name)
+			if err != nil {
+				return fmt.Errorf("filter %s=%s: %w", side.key, name, err)
+			}
+			f.tests[side.key] = append(f.tests[side.key], func(i api.Instance) bool { return side.test(i, other) })
 		}
 	}
 	return nil
@@ -133,7 +131,7 @@ func (f filter) ok(i api.Instance) bool {
 			return false
 		}
 	}
-	return true
+	return !slices.ContainsFunc(f.without, func(t func(api.Instance) bool) bool { return !t(i) })
 }
 
 func instanceFilter(texts []string) (filter, error) {
@@ -146,6 +144,9 @@ func instanceFilter(texts []string) (filter, error) {
 		switch key {
 		case "label":
 			f.labels = append(f.labels, value)
+			continue
+		case "label!": // label!=KEY[=VALUE]
+			f.without = append(f.without, unlabelled(value))
 			continue
 		case "before":
 			f.before = append(f.before, value)

@@ -16,24 +16,32 @@ func instanceTest(key, value string) (func(api.Instance) bool, error) {
 	case "id":
 		return func(i api.Instance) bool { return strings.HasPrefix(i.ID, value) }, nil
 	case "status":
-		if value == "exited" { // Docker's word
+		switch value { // Docker's words
+		case "exited", "dead":
 			value = string(api.PhaseStopped)
+		}
+		if !slices.Contains(phases, api.Phase(value)) {
+			return nil, api.Invalid("filter", "filter status=%q: there is no such state", value).
+				WithHint("one of %s", join(phases))
 		}
 		return func(i api.Instance) bool { return string(i.Status.Phase) == value }, nil
 	case "image", "ancestor":
 		return func(i api.Instance) bool { return ofImage(i, value) }, nil
 	case "publish":
-		port, protocol, _ := strings.Cut(value, "/")
-		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil || n == 0 {
-			return nil, api.Invalid("filter", "filter publish=%q: want PORT[/PROTOCOL]", value)
+		ports, protocol, err := portFilter(value)
+		if err != nil {
+			return nil, err
 		}
 		return func(i api.Instance) bool {
 			return slices.ContainsFunc(append(slices.Clone(i.Status.Ports), i.Spec.Ports...), func(p api.Port) bool {
-				return (p.Port == uint16(n) || p.HostPort == uint16(n)) && (protocol == "" || first(p.Protocol, "tcp") == protocol)
+				return (ports.has(p.Port) || ports.has(p.HostPort)) && (protocol == "" || first(p.Protocol, "tcp") == protocol)
 			})
 		}, nil
 	case "health":
+		if !slices.Contains(healthStates, value) {
+			return nil, api.Invalid("filter", "filter health=%q: there is no such state", value).
+				WithHint("one of %s", strings.Join(healthStates, ", "))
+		}
 		return func(i api.Instance) bool {
 			if i.Status.Health == nil {
 				return value == "none"
@@ -63,6 +71,54 @@ func instanceTest(key, value string) (func(api.Instance) bool, error) {
 		return func(i api.Instance) bool { return isolationOf(i) == value }, nil
 	}
 	return nil, api.Invalid("filter", "filter %q is not known", key).WithHint("`virga ps --help` lists the filters")
+}
+
+// phases are all that status= may be.
+var phases = []api.Phase{
+	api.PhasePending, api.PhaseCreated, api.PhaseStarting, api.PhaseRunning, api.PhasePaused, api.PhaseStopping,
+	api.PhaseRestarting, api.PhaseStopped, api.PhaseFailed, api.PhaseRemoving,
+}
+
+var healthStates = []string{api.HealthStarting, api.HealthHealthy, api.HealthUnhealthy, "none"}
+
+func join(list []api.Phase) string {
+	var names []string
+	for _, p := range list {
+		names = append(names, string(p))
+	}
+	return strings.Join(names, ", ")
+}
+
+// portRange are ports from the first to the second.
+type portRange [2]uint64
+
+func (r portRange) has(port uint16) bool {
+	return port != 0 && uint64(port) >= r[0] && uint64(port) <= r[1]
+}
+
+// portFilter reads PORT[-PORT][/PROTOCOL]; the protocol is "" when it is open.
+func portFilter(value string) (r portRange, protocol string, err error) {
+	text, protocol, _ := strings.Cut(value, "/")
+	from, to, ranged := strings.Cut(text, "-")
+	if !ranged {
+		to = from
+	}
+	var errs [2]error
+	r[0], errs[0] = strconv.ParseUint(from, 10, 16)
+	r[1], errs[1] = strconv.ParseUint(to, 10, 16)
+	if errs[0] != nil || errs[1] != nil || r[0] == 0 || r[0] > r[1] {
+		return r, "", api.Invalid("filter", "filter publish=%q: want PORT[-PORT][/PROTOCOL]", value)
+	}
+	return r, protocol, nil
+}
+
+// unlabelled makes the test of label!=, the opposite of what the daemon chooses by.
+func unlabelled(value string) func(api.Instance) bool {
+	key, want, valued := strings.Cut(value, "=")
+	return func(i api.Instance) bool {
+		got, has := i.Labels[key]
+		return !has || valued && got != want
+	}
 }
 
 // named reports whether a name has a part, at its beginning after ^ and at its

@@ -14,6 +14,7 @@ import (
 
 type stats struct {
 	listFlags
+	all      bool // those that do not run too
 	once     bool
 	interval time.Duration
 }
@@ -23,12 +24,13 @@ func statsCommand(a *App) *command.Command {
 	cmd := &command.Command{
 		Use:      "stats [flags] [INSTANCE...]",
 		Short:    "Show what running instances use, live",
-		Example:  "  virga stats\n  virga stats --no-stream --format '{{.Name}} {{.CPUPerc}} {{.MemUsage}}' web",
+		Example:  "  virga stats\n  virga stats -a\n  virga stats --no-stream --format '{{.Name}} {{.CPUPerc}} {{.MemUsage}}' web",
 		Args:     arguments(0, -1),
 		Complete: a.completeInstances(running, -1),
 		Run:      func(cmd *command.Command, args []string) error { return s.run(cmd.Context(), a, args) },
 	}
 	s.register(cmd.Flags())
+	cmd.Flags().BoolVarP(&s.all, "all", "a", false, "show those that do not run too")
 	cmd.Flags().BoolVar(&s.once, "no-stream", false, "show it once and end")
 	cmd.Flags().DurationVar(&s.interval, "interval", time.Second, "time between readings")
 	return cmd
@@ -79,6 +81,17 @@ func (s *stats) read(ctx context.Context, a *App, args []string) ([]api.Stats, e
 	if err != nil {
 		return nil, err
 	}
+	if s.all {
+		others, err := a.api().Instances(ctx, api.InstanceFilter{})
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range others {
+			if !slices.ContainsFunc(list, func(v api.Stats) bool { return v.Instance == i.ID }) {
+				list = append(list, api.Stats{Instance: i.ID, Name: i.Name})
+			}
+		}
+	}
 	slices.SortFunc(list, func(x, y api.Stats) int { return strings.Compare(x.Name, y.Name) })
 	if len(args) == 0 {
 		return list, nil
@@ -109,7 +122,8 @@ func (s *stats) show(a *App, before, now []api.Stats) error {
 	}.show(a, s.listFlags)
 }
 
-// statsRow is a reading with the one before it.
+// statsRow is a reading with the one before it. Its time is zero for an instance
+// that does not run.
 type statsRow struct {
 	api.Stats
 	before api.Stats
@@ -177,6 +191,9 @@ func (r statsRow) CPUCredits() string {
 
 // MemUsage is the memory in use and its limit.
 func (r statsRow) MemUsage() string {
+	if r.Time.IsZero() {
+		return "-"
+	}
 	limit := "no limit"
 	if r.Memory.Limit > 0 {
 		limit = api.FormatBytes(r.Memory.Limit)
@@ -194,11 +211,17 @@ func (r statsRow) MemPerc() string {
 
 // NetIO are the bytes received and sent.
 func (r statsRow) NetIO() string {
+	if r.Time.IsZero() {
+		return "-"
+	}
 	return api.FormatBytes(r.Network.RxBytes) + " / " + api.FormatBytes(r.Network.TxBytes)
 }
 
 // BlockIO are the bytes read and written.
 func (r statsRow) BlockIO() string {
+	if r.Time.IsZero() {
+		return "-"
+	}
 	return api.FormatBytes(r.Stats.BlockIO.ReadBytes) + " / " + api.FormatBytes(r.Stats.BlockIO.WriteBytes)
 }
 
@@ -211,4 +234,9 @@ func (r statsRow) Disk() string {
 }
 
 // PIDs is the number of tasks.
-func (r statsRow) PIDs() string { return strconv.FormatInt(r.Pids.Current, 10) }
+func (r statsRow) PIDs() string {
+	if r.Time.IsZero() {
+		return "-"
+	}
+	return strconv.FormatInt(r.Pids.Current, 10)
+}

@@ -1,42 +1,52 @@
 package cli
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/command"
 )
 
-var processColumns = []column[api.Process]{
-	{"UID", "UID", func(p api.Process) string { return p.UID }},
-	{"PID", "PID", func(p api.Process) string { return strconv.Itoa(p.PID) }},
-	{"PPID", "PPID", func(p api.Process) string { return strconv.Itoa(p.PPID) }},
-	{"CPU", "CPU", func(p api.Process) string { return p.CPU.Round(10 * time.Millisecond).String() }},
-	{"Memory", "MEMORY", func(p api.Process) string { return api.FormatBytes(p.Memory) }},
-	{"Command", "COMMAND", func(p api.Process) string { return p.Command }},
-}
-
 func topCommand(a *App) *command.Command {
 	var l listFlags
+	var only string
 	cmd := &command.Command{
-		Use:      "top [flags] INSTANCE",
-		Short:    "List an instance's processes",
-		Example:  "  virga top web\n  virga top -q web",
-		Args:     arguments(1, 1),
+		Use:   "top [flags] INSTANCE [PS-OPTIONS]",
+		Short: "List an instance's processes",
+		Long: "List an instance's processes. Options of ps choose what of them: -o COLUMN,… with\n" +
+			psColumnNames() + ";\n-ef and aux are sets of them. PIDs are the node's.",
+		Example:  "  virga top web\n  virga top web -o pid,user,etime,args\n  virga top web aux\n  virga top -q web",
+		Args:     arguments(1, -1),
 		Complete: a.completeInstances(running, 1),
-		Run: func(cmd *command.Command, args []string) error {
-			list, err := a.api().Processes(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			return listing[api.Process]{
-				columns: processColumns, rows: list, objects: list,
-				quiet:  func(p api.Process) string { return strconv.Itoa(p.PID) },
-				object: func(p api.Process) any { return p },
-			}.show(a, l)
-		},
 	}
-	l.register(cmd.Flags())
+	f := cmd.Flags()
+	l.register(f)
+	f.StringVarP(&only, "columns", "o", "", "show these `columns` of ps")
+	f.SetInterspersed(false) // what follows the instance is for ps
+	cmd.Run = func(cmd *command.Command, args []string) error {
+		columns, err := psColumns(only, args[1:])
+		if err != nil {
+			return err
+		}
+		list, err := a.api().Processes(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		rows := make([]processRow, len(list))
+		for i, p := range list {
+			rows[i] = processRow{p, time.Now()}
+		}
+		return listing[processRow]{
+			columns: columns, rows: rows, objects: list,
+			quiet:  processRow.pid,
+			object: func(r processRow) any { return r.Process },
+		}.show(a, l)
+	}
 	return cmd
+}
+
+// processRow is a process as it is listed.
+type processRow struct {
+	api.Process
+	now time.Time
 }

@@ -18,14 +18,7 @@ import (
 // the instance's.
 func archive(ctx context.Context, dir *os.Root, name string, ids uint32, w io.Writer) error {
 	tw := tar.NewWriter(w)
-	err := fs.WalkDir(dir.FS(), name, func(p string, d fs.DirEntry, err error) error {
-		if err := errors.Join(err, ctx.Err()); err != nil {
-			return err
-		}
-		info, err := dir.Lstat(p)
-		if err != nil || info.Mode()&fs.ModeSocket != 0 {
-			return err
-		}
+	add := func(p string, info fs.FileInfo) (err error) {
 		link := ""
 		if info.Mode()&fs.ModeSymlink != 0 {
 			if link, err = dir.Readlink(p); err != nil {
@@ -46,7 +39,24 @@ func archive(ctx context.Context, dir *os.Root, name string, ids uint32, w io.Wr
 			return err
 		}
 		return copyFile(tw, dir, p, h.Size)
-	})
+	}
+	top, err := dir.Lstat(name)
+	switch {
+	case err != nil:
+	case top.Mode()&fs.ModeSymlink != 0:
+		err = add(name, top) // WalkDir would look at what the link leads to
+	default:
+		err = fs.WalkDir(dir.FS(), name, func(p string, _ fs.DirEntry, err error) error {
+			if err := errors.Join(err, ctx.Err()); err != nil {
+				return err
+			}
+			info, err := dir.Lstat(p)
+			if err != nil || info.Mode()&fs.ModeSocket != 0 {
+				return err
+			}
+			return add(p, info)
+		})
+	}
 	if err != nil {
 		return err // without an end that would make it look whole, or an answer where there is none
 	}

@@ -3,12 +3,43 @@ package container
 import (
 	"archive/tar"
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/virga-cloud/virga/api"
 )
+
+// A link that is named is archived as one, wherever it leads.
+func TestArchiveOfALink(t *testing.T) {
+	top := t.TempDir()
+	dir, err := os.OpenRoot(top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if err := os.Mkdir(filepath.Join(top, "below"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, to := range map[string]string{"out": "/etc", "dangling": "nowhere", "dir": "below"} {
+		if err := os.Symlink(to, filepath.Join(top, name)); err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := archive(t.Context(), dir, name, 0, &b); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		r := tar.NewReader(&b)
+		if h, err := r.Next(); err != nil || h.Name != name || h.Typeflag != tar.TypeSymlink || h.Linkname != to {
+			t.Errorf("%s: %+v, %v", name, h, err)
+		}
+		if h, err := r.Next(); err != io.EOF {
+			t.Errorf("%s: behind it %+v, %v", name, h, err)
+		}
+	}
+}
 
 // FuzzExtract unpacks any bytes as virga cp does: it ends well or with the
 // archive's error, and what lies beside the directory stays as it is.

@@ -37,9 +37,12 @@ func Read(pid int, ids uint32) (api.Process, error) {
 	if err != nil {
 		return api.Process{}, err
 	}
-	p, err := parseStat(string(stat))
+	p, sinceBoot, err := parseStat(string(stat))
 	if err != nil {
 		return p, fmt.Errorf("read process %d: %w", pid, err)
+	}
+	if up, err := uptime(); err == nil {
+		p.Started = time.Now().Add(sinceBoot - up).Round(clockTick)
 	}
 	var uid uint64
 	status, err := os.ReadFile(path(pid, "status"))
@@ -61,22 +64,35 @@ func Read(pid int, ids uint32) (api.Process, error) {
 // clockTick is what the kernel counts times in for programs, everywhere.
 const clockTick = time.Second / 100
 
-// parseStat reads /proc/PID/stat. The name in it may hold anything, so the
-// fields are counted from its end.
-func parseStat(s string) (api.Process, error) {
+// uptime is the time since the machine was booted, as processes' starts count it.
+func uptime() (time.Duration, error) {
+	b, err := os.ReadFile("/proc/uptime")
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(b), " ")
+	return time.ParseDuration(first + "s")
+}
+
+// parseStat reads /proc/PID/stat, and returns beside the process how long after
+// the machine it was started. The name in it may hold anything, so the fields
+// are counted from its end.
+func parseStat(s string) (p api.Process, sinceBoot time.Duration, err error) {
 	open, end := strings.IndexByte(s, '('), strings.LastIndexByte(s, ')')
 	if open < 1 || end < open {
-		return api.Process{}, fmt.Errorf("malformed stat")
+		return p, 0, fmt.Errorf("malformed stat")
 	}
 	f := strings.Fields(s[end+1:])
 	if len(f) < 22 {
-		return api.Process{}, fmt.Errorf("stat has %d fields", len(f))
+		return p, 0, fmt.Errorf("stat has %d fields", len(f))
 	}
 	n := func(s string) int64 { v, _ := strconv.ParseInt(s, 10, 64); return v }
+	name := s[open+1 : end]
 	return api.Process{
 		PID: int(n(strings.TrimSpace(s[:open]))), PPID: int(n(f[1])),
 		CPU:     time.Duration(n(f[11])+n(f[12])) * clockTick,
 		Memory:  n(f[21]) * int64(os.Getpagesize()),
-		Command: "[" + s[open+1:end] + "]",
-	}, nil
+		Command: "[" + name + "]", Name: name,
+		State: f[0], Threads: int(n(f[17])), Virtual: n(f[20]),
+	}, time.Duration(n(f[19])) * clockTick, nil
 }
