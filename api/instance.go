@@ -124,6 +124,8 @@ type InstanceSpec struct {
 	ReadOnly bool    `json:"readOnly,omitempty" doc:"Mount the root file system read-only"`
 	ShmSize  int64   `json:"shmSize,omitempty" doc:"Bytes of /dev/shm; default 64 MiB"`
 
+	Log LogLimits `json:"log,omitzero"`
+
 	Resources Resources `json:"resources,omitzero"`
 	Security  Security  `json:"security,omitzero"`
 
@@ -165,9 +167,19 @@ type Mount struct {
 	NoCopy   bool      `json:"noCopy,omitempty" doc:"Do not fill an empty volume from the image"`
 	Size     int64     `json:"size,omitempty" doc:"Bytes a tmpfs may hold; 0 is half the memory limit"`
 	Mode     uint32    `json:"mode,omitempty" doc:"Permission bits of a tmpfs; default 01777"`
+	UID      uint32    `json:"uid,omitempty" doc:"Owner of a tmpfs, as the instance sees it; default root"`
+	GID      uint32    `json:"gid,omitempty" doc:"Group of a tmpfs"`
+	Exec     bool      `json:"exec,omitempty" doc:"Let programs on a tmpfs be executed"`
 	Claim    bool      `json:"claim,omitempty" doc:"In a stateful group: a volume of its own for each instance, named SOURCE-GROUP-ORDINAL"`
 	// Create makes a missing bind source a directory, as docker run -v does.
 	Create bool `json:"create,omitempty"`
+}
+
+// LogLimits bounds what is kept of an instance's output. Zero is the node's
+// setting.
+type LogLimits struct {
+	Size  int64 `json:"size,omitempty" minimum:"0" doc:"Bytes at which a file of the log is rotated, 64 KiB at least"`
+	Files int   `json:"files,omitempty" minimum:"0" maximum:"101" doc:"Files kept, with the one that is written to"`
 }
 
 type MountType string

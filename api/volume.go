@@ -1,6 +1,11 @@
 package api
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"path"
+	"time"
+)
 
 // Volume is named storage that outlives instances.
 type Volume struct {
@@ -18,6 +23,13 @@ type Volume struct {
 	Path   string     `json:"path"`
 	UsedBy []string   `json:"usedBy,omitempty"` // names of instances; computed when read
 	Usage  *DiskUsage `json:"usage,omitempty"`  // of one with a size; computed when read
+}
+
+// AnonymousVolume is the name of the volume that an instance of that id has at
+// target when the mount names none: the same in each of its lives.
+func AnonymousVolume(instance, target string) string {
+	sum := sha256.Sum256([]byte(path.Clean(target)))
+	return instance + "-" + hex.EncodeToString(sum[:6])
 }
 
 // Access is how many instances may use a volume at a time.

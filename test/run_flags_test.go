@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/virga-cloud/virga/api"
 )
 
 // Every flag of run that a Docker user has in the fingers, seen from inside.
@@ -38,6 +40,10 @@ func TestRunFlags(t *testing.T) {
 		{"bind by --mount", "--mount type=bind,source=" + host + ",target=/mnt/host,readonly", "cat /mnt/host/file; touch /mnt/host/x 2>/dev/null || echo refused", "from the host\nrefused"},
 		{"bind of one file", "-v " + host + "/file:/etc/one", "cat /etc/one", "from the host"},
 		{"tmpfs", "--tmpfs /scratch:size=1m", "df -k /scratch | tail -1 | awk '{print $1, $2}'", "tmpfs 1024"},
+		{"tmpfs of a user", "--tmpfs /scratch:uid=1000,gid=2000,mode=750", "stat -c '%u %g %a' /scratch", "1000 2000 750"},
+		{"programs on a tmpfs", "--tmpfs /scratch", "cp /bin/busybox /scratch/echo; /scratch/echo hi 2>/dev/null || echo refused", "refused"},
+		{"programs on a tmpfs for them", "--tmpfs /scratch:exec", "cp /bin/busybox /scratch/echo; /scratch/echo hi", "hi"},
+		{"own namespaces", "--pid private --ipc shareable --cgroupns private", "echo $$", "1"},
 		{"read-only root", "--read-only", "touch /x 2>/dev/null || echo refused", "refused"},
 		{"read-only root with a tmpfs", "--read-only --tmpfs /tmp", "touch /tmp/x && echo written", "written"},
 		{"open files", "--ulimit nofile=123:456", "ulimit -n; ulimit -Hn", "123\n456"},
@@ -154,4 +160,39 @@ func write(t *testing.T, path, text string) {
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// What another instance has mounted: paths, volumes, and those without a name.
+func TestVolumesFrom(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	host := t.TempDir()
+	os.Chmod(host, 0o755)
+	write(t, filepath.Join(host, "file"), "from the host\n")
+	d.Must(t, "run", "-d", "--name", "donor", "-v", host+":/host:ro", "-v", "named-data:/named", "-v", "/anonymous", "--tmpfs", "/memory",
+		image, "sh", "-c", "echo a >/anonymous/x; echo n >/named/x; touch /memory/x; touch /ready; sleep 1000")
+	d.WaitFor(t, "donor", "its files are there", func(api.Instance) bool { return d.CLI("exec", "donor", "test", "-e", "/ready").Code == 0 })
+	equal(t, "what it sees", d.Must(t, "run", "--rm", "--volumes-from", "donor", image, "sh", "-c",
+		"cat /host/file /named/x /anonymous/x; test -e /memory || echo no memory; touch /named/y && echo written"),
+		"from the host\nn\na\nno memory\nwritten")
+	equal(t, "read-only, and one place of its own", d.Must(t, "run", "--rm", "--volumes-from", "donor:ro", "-v", "/host", image, "sh", "-c",
+		"touch /named/z 2>/dev/null || echo refused; ls /host"), "refused")
+	contains(t, d.Refused(t, "run", "--rm", "--volumes-from", "nobody", image, "true"), "nobody")
+	d.Must(t, "rm", "-fv", "donor")
+	d.Must(t, "volume", "rm", "named-data")
+}
+
+// A log has the size that was asked for, not the node's.
+func TestRunBoundsTheLog(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	d.Must(t, "run", "--name", "chatty", "--log-driver", "json-file", "--log-opt", "max-size=64k", "--log-opt", "max-file=2", image,
+		"sh", "-c", "for i in $(seq 1 6000); do echo line $i of many, each as long as this; done")
+	lines := strings.Split(d.Must(t, "logs", "chatty"), "\n")
+	if n := len(lines); n < 100 || n > 3000 {
+		t.Errorf("%d lines are kept of 6000 in two files of 64 KiB", n)
+	}
+	equal(t, "the last line", lines[len(lines)-1], "line 6000 of many, each as long as this")
+	contains(t, d.Refused(t, "run", "--rm", "--log-opt", "max-size=1k", image, "true"), "64 KiB")
+	contains(t, d.Refused(t, "run", "--rm", "--log-driver", "syslog", image, "true"), "logs are kept on the node")
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/spf13/pflag"
 	"github.com/virga-cloud/virga/api"
 )
 
@@ -22,20 +23,45 @@ func (a *App) openArchive(name string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// writeArchive writes what open returns to a file, or to standard output when
-// it is not named.
-func (a *App) writeArchive(output string, open func() (io.ReadCloser, error)) error {
-	if _, tty := terminal(a.Out); tty && output == "" {
+// archiveOutput is where a command that makes an archive writes it: a file, or
+// standard output when none is named.
+type archiveOutput struct{ file string }
+
+func (o *archiveOutput) register(f *pflag.FlagSet) {
+	f.StringVarP(&o.file, "output", "o", "", "`file` to write to (default standard output)")
+}
+
+// write writes what open returns.
+func (o *archiveOutput) write(a *App, open func() (io.ReadCloser, error)) error {
+	if _, tty := terminal(a.Out); tty && o.file == "" {
 		return api.Invalid("output", "an archive is not written to a terminal").WithHint("use -o FILE or a pipe")
 	}
-	tar, err := open()
+	archive, err := open()
 	if err != nil {
 		return err
 	}
-	defer tar.Close()
-	if output == "" {
-		_, err = io.Copy(a.Out, tar)
+	defer archive.Close()
+	if o.file == "" {
+		_, err = io.Copy(a.Out, archive)
 		return err
 	}
-	return writeFile(output, tar)
+	return writeFile(o.file, archive)
+}
+
+// writeFile writes r to a file that appears under its name only when whole.
+func writeFile(path string, r io.Reader) error {
+	part := path + ".part"
+	f, err := os.Create(part)
+	if err != nil {
+		return fileError("output", path, err)
+	}
+	defer os.Remove(part) // gone already when all went well
+	if _, err := io.Copy(f, r); err != nil {
+		_ = f.Close() // it is thrown away
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(part, path)
 }

@@ -61,6 +61,9 @@ func (s *specFlags) make(ctx context.Context, a *App, spec *api.InstanceSpec, cr
 				WithHint("remove it if the instance it names is gone")
 		}
 	}
+	if err := s.storage.borrow(ctx, a, spec); err != nil {
+		return err
+	}
 	var id string
 	err := s.withImage(ctx, a, spec.Image, func() (err error) {
 		id, err = s.expose(ctx, a, spec, create)

@@ -1,19 +1,31 @@
 package cli
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/virga-cloud/virga/internal/command"
+)
+
+const hintBuild = "build it with docker, buildah or kaniko, and bring it with `docker save app | virga load` or through a registry"
 
 // dockerCommands says what to do instead of commands that Docker has and virga
 // has not.
 var dockerCommands = map[string]string{
-	"build":   "build it with docker, buildah or kaniko, and bring it with `docker save app | virga load` or through a registry",
-	"buildx":  "build it with docker, buildah or kaniko, and bring it with `docker save app | virga load` or through a registry",
-	"commit":  "`virga export INSTANCE | virga import - NAME` makes an image of an instance's files",
-	"search":  "look for the image on its registry's own page",
-	"context": "--host or VIRGA_HOST names a daemon on another machine",
-	"stack":   "`virga up -f FILE` runs a Compose file",
-	"swarm":   "`virga group` keeps many equal instances",
-	"secret":  "mount a file read-only: -v FILE:/run/secrets/NAME:ro",
-	"config":  "mount a file read-only: -v FILE:/etc/NAME:ro",
+	"build":       hintBuild,
+	"buildx":      hintBuild,
+	"builder":     hintBuild,
+	"image build": hintBuild,
+	"checkpoint":  "instances cannot be saved while they run; `virga pause` freezes one",
+	"commit":      "`virga export INSTANCE | virga import - NAME` makes an image of an instance's files",
+	"search":      "look for the image on its registry's own page",
+	"context":     "--host or VIRGA_HOST names a daemon on another machine",
+	"stack":       "`virga up -f FILE` runs a Compose file",
+	"swarm":       "`virga group` keeps many equal instances",
+	"manifest":    "`virga image inspect` shows an image, `virga pull --platform` chooses one of an index",
+	"plugin":      "virga has no plugins",
+	"trust":       "images are verified by their digests: name one with NAME@sha256:…",
+	"secret":      "mount a file read-only: -v FILE:/run/secrets/NAME:ro",
+	"config":      "mount a file read-only: -v FILE:/etc/NAME:ro",
 }
 
 // dockerFlags says the same of flags of run and create.
@@ -22,25 +34,38 @@ var dockerFlags = map[string]string{
 	"attach":                "output is shown unless -d is given; -i connects standard input",
 	"annotation":            "use --label",
 	"cgroup-parent":         "virga has a control group of its own for every instance; limits are flags, such as --cpus and --memory",
-	"cgroupns":              "every instance has its own; leave it out",
+	"cpu-count":             "--cpus says how many",
+	"cpu-percent":           "--cpus says how many",
+	"cpu-rt-period":         "--type dedicated.small gives a workload cores of its own",
+	"cpu-rt-runtime":        "--type dedicated.small gives a workload cores of its own",
 	"cpuset-mems":           "memory cannot be bound to NUMA nodes; --cpuset-cpus binds to CPUs",
 	"device-cgroup-rule":    "--device gives a device with its access, such as /dev/fuse:/dev/fuse:rw",
+	"blkio-weight-device":   "--blkio-weight counts for the disk that holds the instance's files",
 	"disable-content-trust": "images are verified by their digests; leave it out",
 	"dns-opt":               "mount a resolv.conf of your own: -v FILE:/etc/resolv.conf:ro",
 	"dns-option":            "mount a resolv.conf of your own: -v FILE:/etc/resolv.conf:ro",
 	"domainname":            "write the whole name with --hostname",
 	"gpus":                  "give the GPU's devices with --device",
-	"ipc":                   "every instance has its own; --shm-size sets the size of its shared memory",
 	"kernel-memory":         "--memory counts the kernel's memory too",
+	"link-local-ip":         "--ip and --ip6 give an address on the network",
 	"link":                  "instances on the same network find each other by name; --network-alias gives further names",
-	"log-driver":            "every instance has a log, rotated by size: see instance-log-size in `virga server --help`",
-	"log-opt":               "every instance has a log, rotated by size: see instance-log-size in `virga server --help`",
 	"memory-swappiness":     "--memory-swap says how much swap there is; it is none without it",
 	"oom-kill-disable":      "--oom-score-adj says how soon it is chosen",
-	"pid":                   "every instance has its own; leave it out",
 	"runtime":               "--isolation says what separates the instance from its neighbours",
-	"uts":                   "every instance has its own; --hostname sets its name",
-	"volumes-from":          "mount the same volumes with -v; `virga inspect` lists those of the other instance",
+	"use-api-socket":        "mount it: -v /run/virga/virga.sock:/run/virga/virga.sock; who can open it is root on this machine",
+}
+
+// dockerHint says what to do instead of a command that cmd, the root or a noun
+// below it, has not.
+func dockerHint(cmd *command.Command, word string) string {
+	_, noun, below := strings.Cut(cmd.Path(), " ")
+	switch {
+	case !below:
+		return dockerCommands[word]
+	case noun == "instance" && word == "commit":
+		return dockerCommands[word]
+	}
+	return dockerCommands[noun+" "+word]
 }
 
 // flagHint finds the hint for the flag that pflag says is unknown.
@@ -77,7 +102,10 @@ func inspectHint(text string) string {
 		{".Config.", "{{json .Spec}}"},
 		{".HostConfig.", "{{json .Spec}}"},
 		{".Mounts", "{{json .Spec.Mounts}}"},
-		{".RestartCount", "{{.Status.Starts}}"},
+		{".RestartCount", "{{.Status.Restarts}}"},
+		{".Id}", "{{.ID}}"},
+		{".Path", "{{index .Status.Command 0}}"},
+		{".Args", "{{json .Status.Command}}"},
 	} {
 		if strings.Contains(text, p.docker) {
 			return "Docker's " + strings.TrimSuffix(p.docker, ".") + " is " + p.here + " here"

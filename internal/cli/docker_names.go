@@ -34,7 +34,7 @@ func infoCommand(a *App) *command.Command {
 
 // saveCommand writes what docker load reads.
 func saveCommand(a *App) *command.Command {
-	var output string
+	var output archiveOutput
 	cmd := &command.Command{
 		Use:      "save [flags] IMAGE",
 		Hidden:   true,
@@ -43,12 +43,12 @@ func saveCommand(a *App) *command.Command {
 		Args:     arguments(1, 1),
 		Complete: a.completeImages,
 		Run: func(cmd *command.Command, args []string) error {
-			return a.writeArchive(output, func() (io.ReadCloser, error) {
+			return output.write(a, func() (io.ReadCloser, error) {
 				return a.api().Export(cmd.Context(), args[0], api.ExportDocker)
 			})
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write to (default standard output)")
+	output.register(cmd.Flags())
 	return cmd
 }
 
@@ -70,14 +70,14 @@ func loadCommand(a *App) *command.Command {
 			return a.importImage(cmd, "", in, quiet)
 		},
 	}
-	cmd.Flags().StringVarP(&input, "input", "i", "-", "`file` to read (default standard input)")
+	cmd.Flags().StringVarP(&input, "input", "i", "-", "`file` to read, - for standard input")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "do not show progress")
 	return cmd
 }
 
 // exportCommand writes an instance's files, as docker export does.
 func exportCommand(a *App) *command.Command {
-	var output string
+	var output archiveOutput
 	cmd := &command.Command{
 		Use:      "export [flags] INSTANCE",
 		Hidden:   true,
@@ -86,12 +86,12 @@ func exportCommand(a *App) *command.Command {
 		Args:     arguments(1, 1),
 		Complete: a.completeInstances(anyPhase, 1),
 		Run: func(cmd *command.Command, args []string) error {
-			return a.writeArchive(output, func() (io.ReadCloser, error) {
+			return output.write(a, func() (io.ReadCloser, error) {
 				return a.api().ReadFiles(cmd.Context(), args[0], "/")
 			})
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write to (default standard output)")
+	output.register(cmd.Flags())
 	return cmd
 }
 

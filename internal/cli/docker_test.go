@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,20 +89,44 @@ func TestDockersWords(t *testing.T) {
 	f := newFake(t)
 	f.instances = []api.Instance{{Meta: api.Meta{ID: "abc", Name: "web"}, Status: api.InstanceStatus{Phase: api.PhaseRunning}}}
 	for command, want := range map[string]string{
-		"build .":                       "docker save",
-		"run --ipc host x":              "every instance has its own",
-		"run -a stdout x":               "-i connects",
-		"inspect -f {{.State.Pid}} web": "{{.Status.PID}}",
+		"build .":                                   "docker save",
+		"run --ipc host x":                          "every instance has its own",
+		"run -a stdout x":                           "-i connects",
+		"run --pid=host x":                          "every instance has its own process ids",
+		"run --gpus all x":                          "--device",
+		"run --log-driver syslog x":                 "virga logs",
+		"run --log-opt tag=x y":                     "max-size",
+		"run --log-opt max-file=0 y":                "number of files",
+		"run --expose 80-90000 x":                   "range",
+		"run --volumes-from nobody x":               "nobody",
+		"run --volumes-from web:x y":                "not known",
+		"inspect -f {{.State.Pid}} web":             "{{.Status.PID}}",
 		"inspect -f {{.NetworkSettings.Ports}} web": "{{json .Status.Ports}}",
 	} {
 		if status, _, errs := f.virga("", strings.Fields(command)...); status == 0 || !strings.Contains(errs, want) {
 			t.Errorf("%s: %d %s", command, status, errs)
 		}
 	}
-	for _, command := range []string{"container ls", "instance ps"} {
+	for _, command := range []string{"container ls", "instance ps", "inspect --type container web"} {
 		if status, out, errs := f.virga("", strings.Fields(command)...); status != 0 || !strings.Contains(out, "web") {
 			t.Errorf("%s: %d %s%s", command, status, out, errs)
 		}
+	}
+}
+
+func TestVolumeOptions(t *testing.T) {
+	f := newFake(t)
+	f.virga("", "volume", "create", "--driver", "local", "--opt", "size=1g", "data")
+	if !strings.Contains(f.called(), `"size":1073741824`) {
+		t.Error(f.called())
+	}
+}
+
+func TestTypeNetworkLimit(t *testing.T) {
+	f := newFake(t)
+	f.virga("", "type", "create", "-m", "1g", "--network-bps", "100m", "shared.web")
+	if !strings.Contains(f.called(), `"networkBps":100000000`) {
+		t.Error(f.called())
 	}
 }
 
@@ -160,5 +185,42 @@ func TestStatsOfAll(t *testing.T) {
 	}
 	if _, out, errs := f.virga("", append(format, "-a")...); out != "rests - -\nruns 0 B / no limit 3\n" {
 		t.Errorf("%s%s", out, errs)
+	}
+}
+
+func TestRunBorrowsVolumes(t *testing.T) {
+	f := newFake(t)
+	f.images = []api.Image{{Names: []string{"db"}, Config: api.ImageConfig{Volumes: []string{"/lib"}}}, {Names: []string{"app"}}}
+	f.instances = []api.Instance{{
+		Meta: api.Meta{ID: "donor-id", Name: "donor"},
+		Spec: api.InstanceSpec{Image: "db", Mounts: []api.Mount{
+			{Type: api.MountBind, Source: "/srv", Target: "/srv"},
+			{Type: api.MountVolume, Source: "data", Target: "/data"},
+			{Type: api.MountVolume, Target: "/scratch"},
+			{Type: api.MountTmpfs, Target: "/memory"},
+		}},
+	}}
+	if status, _, errs := f.virga("", "create", "--volumes-from", "donor:ro", "-v", "other:/data", "app"); status != 0 {
+		t.Fatal(errs)
+	}
+	want := []api.Mount{
+		{Type: api.MountVolume, Source: "other", Target: "/data"},
+		{Type: api.MountBind, Source: "/srv", Target: "/srv", ReadOnly: true},
+		{Type: api.MountVolume, Source: api.AnonymousVolume("donor-id", "/scratch"), Target: "/scratch", ReadOnly: true},
+		{Type: api.MountVolume, Source: api.AnonymousVolume("donor-id", "/lib"), Target: "/lib", ReadOnly: true},
+	}
+	if got := f.specs[0].Spec.Mounts; !slices.Equal(got, want) {
+		t.Errorf("%+v\nwant %+v", got, want)
+	}
+}
+
+func TestRunLogOptions(t *testing.T) {
+	f := newFake(t)
+	f.images = []api.Image{{Names: []string{"app"}}}
+	if status, _, errs := f.virga("", "create", "--log-driver", "json-file", "--log-opt", "max-size=10m", "--log-opt", "max-file=3", "app"); status != 0 {
+		t.Fatal(errs)
+	}
+	if got, want := f.specs[0].Spec.Log, (api.LogLimits{Size: 10 << 20, Files: 3}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -131,7 +131,7 @@ func noCommand(cmd *command.Command, args []string) error {
 		return nil
 	}
 	e := api.Errorf(api.CodeInvalid, "%s has no command %q", cmd.Path(), args[0])
-	if hint := dockerCommands[args[0]]; hint != "" && cmd.Root() == cmd {
+	if hint := dockerHint(cmd, args[0]); hint != "" {
 		return e.WithHint("%s", hint)
 	}
 	if near := cmd.Suggestions(args[0]); len(near) > 0 {

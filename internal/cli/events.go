@@ -27,13 +27,17 @@ type events struct {
 func eventsCommand(a *App) *command.Command {
 	var e events
 	cmd := &command.Command{
-		Use:   "events [flags]",
+		Use:   "events [flags] [KEY=VALUE...]",
 		Short: "Show what has happened",
 		Long: "Show what has happened, oldest first, and with --follow go on showing what happens.\n\n" +
-			"Filters: type=KIND, event=ACTION, instance=NAME|ID, image=NAME, label-like attributes by their key.",
+			"Filters: type=KIND, event=ACTION, instance=NAME|ID, image=NAME, volume=NAME, network=NAME, and attributes by their key. Of\n" +
+			"several with the same key one has to match. Arguments are filters too.",
 		Example: "  virga events --since 1h\n  virga events -f --filter event=die --filter instance=web",
-		Args:    arguments(0, 0),
-		Run:     func(cmd *command.Command, _ []string) error { return e.run(cmd.Context(), a, time.Now()) },
+		Args:    arguments(0, -1), // docker events -f event=die follows, and filters by what is behind -f
+		Run: func(cmd *command.Command, args []string) error {
+			e.filters = append(e.filters, args...)
+			return e.run(cmd.Context(), a, time.Now())
+		},
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&e.follow, "follow", "f", false, "go on until interrupted")
@@ -139,6 +143,9 @@ func eventFilter(texts []string) (func(api.Event) bool, error) {
 		key, value, ok := strings.Cut(text, "=")
 		if !ok {
 			return nil, api.Invalid("filter", "filter %q: want KEY=VALUE", text)
+		}
+		if key == "label" {
+			return nil, api.Invalid("filter", "filter %q: events have no labels", text).WithHint("use instance=NAME, or `virga ps --filter %s`", text)
 		}
 		want[key] = append(want[key], value)
 	}

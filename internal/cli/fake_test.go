@@ -24,6 +24,9 @@ type fakeAPI struct {
 	instances []api.Instance
 	images    []api.Image
 	processes []api.Process
+	volumes   []api.Volume
+	networks  []api.Network
+	events    []api.Event
 	stats     []api.Stats
 	// session plays the daemon's part of an attach or exec.
 	session func(ctx context.Context, c *websocket.Conn)
@@ -124,6 +127,20 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.specs = append(f.specs, req)
 		w.WriteHeader(http.StatusCreated)
 		answer(api.Instance{Meta: api.Meta{ID: "abcdefghijklmnop", Name: "fresh"}, Spec: req.Spec})
+	case path == "/volumes" && r.Method == "GET":
+		answer(f.volumes)
+	case path == "/volumes":
+		answer(api.Volume{Meta: api.Meta{Name: "made"}})
+	case path == "/networks":
+		answer(f.networks)
+	case path == "/types":
+		w.WriteHeader(http.StatusCreated)
+		_, _ = w.Write(body)
+	case path == "/events":
+		for _, e := range f.events {
+			b, _ := json.Marshal(e)
+			_, _ = io.WriteString(w, "data: "+string(b)+"\n\n")
+		}
 	case path == "/version":
 		answer(api.VersionInfo{Version: "4.5.6", API: "v1"})
 	case path == "/stats":

@@ -14,7 +14,7 @@ func imageCommand(a *App) *command.Command {
 		Run:     func(cmd *command.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.Add(
-		pullCommand(a), pushCommand(a), imageImportCommand(a), imageExportCommand(a), imageListCommand(a, "ls [flags] [NAME]"),
+		pullCommand(a), pushCommand(a), imageImportCommand(a), imageExportCommand(a), saveCommand(a), loadCommand(a), imageListCommand(a, "ls [flags] [NAME]"),
 		imageRemoveCommand(a, "rm [flags] IMAGE..."), imageTagCommand(a), imageHistoryCommand(a), imagePruneCommand(a),
 		inspectOf(a, "image", "  virga image inspect debian:12\n  virga image inspect --format '{{.Config.Command}}' debian:12", a.completeAllImages,
 			func(cmd *command.Command, n string) (api.Image, error) { return a.api().Image(cmd.Context(), n) }),

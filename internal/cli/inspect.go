@@ -29,6 +29,9 @@ func inspectCommand(a *App) *command.Command {
 			{"network", func(n string) (any, error) { return c.Network(ctx, n) }},
 		}
 		var found []any
+		if kind == "container" { // Docker's word
+			kind = "instance"
+		}
 		err := each(args, func(name string) error {
 			known := false
 			for _, k := range kinds {

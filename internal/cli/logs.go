@@ -35,6 +35,8 @@ func logsCommand(a *App) *command.Command {
 	f.StringVar(&l.options.Until, "until", "", "only lines before a `time` or duration")
 	f.StringVarP(&l.tail, "tail", "n", "all", "`number` of lines from the end, or all")
 	f.BoolVarP(&l.options.Timestamps, "timestamps", "t", false, "show the time of each line")
+	f.Bool("details", false, "no effect: lines have no attributes")
+	_ = f.MarkHidden("details")
 	f.BoolVar(&l.json, "json", false, "print an object a line")
 	return cmd
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/virga-cloud/virga/api"
@@ -41,18 +42,34 @@ func prefixText(p netip.Prefix) string {
 	return p.String()
 }
 
+// networkFilters are those of network ls.
+func networkFilters() filterKeys[api.Network] {
+	k := objectFilters(func(n api.Network) api.Meta { return n.Meta })
+	k["dangling"] = switchFilter("dangling", func(n api.Network) bool { return len(n.Instances) == 0 })
+	k["internal"] = switchFilter("internal", func(n api.Network) bool { return n.Spec.Internal })
+	k["driver"] = textFilter(func(_ api.Network, want string) bool { return want == "bridge" })
+	return k
+}
+
 func networkListCommand(a *App) *command.Command {
 	var l listFlags
+	var filters []string
 	cmd := &command.Command{
 		Use:     "ls [flags]",
 		Short:   "List networks",
-		Example: "  virga network ls\n  virga network ls --json",
+		Long:    "List networks.\n\nFilters: name=[^]PART[$], id=PREFIX, label=KEY[=VALUE], dangling=true|false (no instance is on it), internal=true|false.",
+		Example: "  virga network ls\n  virga network ls --filter label=app=shop\n  virga network ls --json",
 		Args:    arguments(0, 0),
 		Run: func(cmd *command.Command, _ []string) error {
+			match, err := networkFilters().parse(filters)
+			if err != nil {
+				return err
+			}
 			list, err := a.api().Networks(cmd.Context())
 			if err != nil {
 				return err
 			}
+			list = slices.DeleteFunc(list, func(n api.Network) bool { return !match(n) })
 			return listing[api.Network]{
 				columns: networkColumns, rows: list, objects: list,
 				quiet:  func(n api.Network) string { return n.Name },
@@ -61,5 +78,6 @@ func networkListCommand(a *App) *command.Command {
 		},
 	}
 	l.register(cmd.Flags())
+	listVar(cmd.Flags(), &filters, "filter", "f", "show only those that match `KEY=VALUE`")
 	return cmd
 }

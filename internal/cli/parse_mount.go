@@ -103,7 +103,17 @@ func parseMount(s, dir string) (api.Mount, error) {
 				return bad("tmpfs-mode is not an octal number up to 7777")
 			}
 			m.Mode = uint32(n)
-		case "consistency", "bind-propagation":
+		case "consistency":
+		case "bind-propagation":
+			if value != "private" && value != "rprivate" {
+				return bad("mounts that are made later are not passed on: bind-propagation can only be rprivate")
+			}
+		case "volume-driver":
+			if value != "local" {
+				return bad("there are no drivers of volumes but local")
+			}
+		case "volume-opt", "volume-label":
+			return bad(key + " describes a volume, not a mount: make it first with `virga volume create`")
 		default:
 			return bad("key " + strconv.Quote(key) + " is not known")
 		}
@@ -133,11 +143,11 @@ func isSwitch(key string) bool {
 	return false
 }
 
-// parseTmpfs reads Docker's --tmpfs: TARGET[:size=…,mode=…,ro].
+// parseTmpfs reads Docker's --tmpfs: TARGET[:size=…,mode=…,uid=…,gid=…,ro,exec].
 func parseTmpfs(s string) (api.Mount, error) {
 	bad := func(why string) (api.Mount, error) {
 		return api.Mount{}, api.Invalid(mountsField, "tmpfs %q: %s", s, why).
-			WithHint("a tmpfs is written TARGET[:size=64m,mode=1777,ro]")
+			WithHint("a tmpfs is written TARGET[:size=64m,mode=1777,uid=0,gid=0,ro,exec]")
 	}
 	target, options, _ := strings.Cut(s, ":")
 	if !path.IsAbs(target) || path.Clean(target) == "/" {
@@ -147,6 +157,16 @@ func parseTmpfs(s string) (api.Mount, error) {
 	for o := range strings.SplitSeq(options, ",") {
 		key, value, _ := strings.Cut(o, "=")
 		switch key {
+		case "uid", "gid":
+			n, err := strconv.ParseUint(value, 10, 32)
+			if err != nil {
+				return bad(key + " is not a number")
+			}
+			if key == "uid" {
+				m.UID = uint32(n)
+			} else {
+				m.GID = uint32(n)
+			}
 		case "size":
 			n, err := api.ParseBytes(value)
 			if err != nil {
@@ -161,7 +181,13 @@ func parseTmpfs(s string) (api.Mount, error) {
 			m.Mode = uint32(n)
 		case "ro":
 			m.ReadOnly = true
-		case "", "rw", "noexec", "nosuid", "nodev", "exec", "noatime", "relatime":
+		case "exec":
+			m.Exec = true
+		case "noexec":
+			m.Exec = false
+		case "suid", "dev":
+			return bad("a tmpfs holds neither set-user-id programs nor devices")
+		case "", "rw", "nosuid", "nodev", "noatime", "relatime": // as it is anyway, or makes no difference
 		default:
 			return bad("option " + strconv.Quote(key) + " is not known")
 		}

@@ -72,14 +72,17 @@ func TestParseMount(t *testing.T) {
 		"source=data,destination=/data,volume-nocopy": {Type: api.MountVolume, Source: "data", Target: "/data", NoCopy: true},
 		"type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=700": {
 			Type: api.MountTmpfs, Target: "/t", Size: 1 << 20, Mode: 0o700},
-		"type=npipe,target=/x":                {},
-		"type=bind,target=/x":                 {},
-		"type=tmpfs,source=x,target=/x":       {},
-		"type=volume,target=x":                {},
-		"target=/x,colour=red":                {},
-		"type=tmpfs,target=/x,tmpfs-size=red": {},
-		"type=tmpfs,target=/x,tmpfs-mode=9":   {},
-		"target=/x,ro=maybe":                  {},
+		"type=npipe,target=/x":                            {},
+		"type=bind,target=/x":                             {},
+		"type=tmpfs,source=x,target=/x":                   {},
+		"type=volume,target=x":                            {},
+		"target=/x,colour=red":                            {},
+		"type=tmpfs,target=/x,tmpfs-size=red":             {},
+		"type=tmpfs,target=/x,tmpfs-mode=9":               {},
+		"type=bind,src=/a,dst=/b,bind-propagation=rslave": {},
+		"src=a,dst=/b,volume-driver=nfs":                  {},
+		"src=a,dst=/b,volume-opt=type=nfs":                {},
+		"target=/x,ro=maybe":                              {},
 	} {
 		got, err := parseMount(in, "/here")
 		if (err != nil) != (want == api.Mount{}) || err == nil && got != want {
@@ -91,6 +94,10 @@ func TestParseMount(t *testing.T) {
 		"/t:size=64m,mode=1777,ro": {Type: api.MountTmpfs, Target: "/t", Size: 64 << 20, Mode: 0o1777, ReadOnly: true},
 		"t":                        {},
 		"/t:size=":                 {},
+		"/t:uid=1000,gid=50,exec":  {Type: api.MountTmpfs, Target: "/t", UID: 1000, GID: 50, Exec: true},
+		"/t:exec,noexec,nosuid":    {Type: api.MountTmpfs, Target: "/t"},
+		"/t:uid=root":              {},
+		"/t:suid":                  {},
 		"/t:swift":                 {},
 	} {
 		got, err := parseTmpfs(in)

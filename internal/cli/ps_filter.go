@@ -114,11 +114,7 @@ func portFilter(value string) (r portRange, protocol string, err error) {
 
 // unlabelled makes the test of label!=, the opposite of what the daemon chooses by.
 func unlabelled(value string) func(api.Instance) bool {
-	key, want, valued := strings.Cut(value, "=")
-	return func(i api.Instance) bool {
-		got, has := i.Labels[key]
-		return !has || valued && got != want
-	}
+	return func(i api.Instance) bool { return !labelled(i.Labels, value) }
 }
 
 // named reports whether a name has a part, at its beginning after ^ and at its

@@ -21,6 +21,9 @@ func resizeCommand(a *App) *command.Command {
 		Complete: a.completeInstances(anyPhase, -1),
 		Run: func(cmd *command.Command, args []string) error {
 			if kind == "" && disk == "" {
+				if credits != "" {
+					return api.Invalid("type", "--type is missing").WithHint("virga update --credits %s changes them alone", credits)
+				}
 				return api.Invalid("type", "--type is missing").WithHint("virga type ls lists the types there are; --disk changes the size of the writable layer")
 			}
 			size, err := parseSize("disk", disk)

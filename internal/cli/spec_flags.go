@@ -29,6 +29,9 @@ type specFlags struct {
 	metadata metadataFlags
 	spot     spotFlags
 
+	namespaces namespaceFlags
+	log        logFlags
+
 	pull     string
 	platform string
 	cidFile  string
@@ -57,6 +60,8 @@ func (s *specFlags) register(f *pflag.FlagSet) {
 	s.health.register(f)
 	s.metadata.register(f)
 	s.spot.register(f)
+	s.namespaces.register(f)
+	s.log.register(f)
 }
 
 // request makes the request that the flags and arguments (image and command)
@@ -93,6 +98,12 @@ func (s *specFlags) request(a *App, f *pflag.FlagSet, args []string) (api.Create
 		return r, err
 	}
 	if err := s.security.apply(a, &r.Spec.Security); err != nil {
+		return r, err
+	}
+	if err := s.namespaces.check(); err != nil {
+		return r, err
+	}
+	if err := s.log.apply(&r.Spec); err != nil {
 		return r, err
 	}
 	if err := s.spot.apply(f, &r.Spec); err != nil {

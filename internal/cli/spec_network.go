@@ -79,6 +79,9 @@ func (n *networkFlags) apply(s *api.InstanceSpec) error {
 		}
 		s.Ports = append(s.Ports, ports...)
 	}
+	if err := n.publishAll(&api.InstanceSpec{}, nil); err != nil { // what --expose says is right even without -P
+		return err
+	}
 	for _, text := range n.hosts {
 		line, err := parseHost(text)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 // storageFlags describe what is mounted.
 type storageFlags struct {
 	volumes  []string
+	from     []string // instances
 	mounts   []string
 	tmpfs    []string
 	readOnly bool
@@ -19,8 +20,9 @@ type storageFlags struct {
 
 func (m *storageFlags) register(f *pflag.FlagSet) {
 	listVar(f, &m.volumes, "volume", "v", "mount a volume or a path of the host (`SOURCE:TARGET[:ro]`)")
+	listVar(f, &m.from, "volumes-from", "", "mount what another instance has mounted (`INSTANCE[:ro]`)")
 	listVar(f, &m.mounts, "mount", "", "mount with keys and values (`type=…,source=…,target=…`)")
-	listVar(f, &m.tmpfs, "tmpfs", "", "mount memory (`TARGET[:size=64m,mode=1777]`)")
+	listVar(f, &m.tmpfs, "tmpfs", "", "mount memory, with the options size, mode, uid, gid, ro and exec (`TARGET[:size=64m,mode=1777]`)")
 	f.BoolVar(&m.readOnly, "read-only", false, "mount the root file system read-only")
 	f.StringVar(&m.shmSize, "shm-size", "", "`bytes` of /dev/shm (default 64m)")
 }

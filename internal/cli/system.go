@@ -15,7 +15,8 @@ func systemCommand(a *App) *command.Command {
 		Args:    noCommand,
 		Run:     func(cmd *command.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.Add(systemCheckCommand(a), systemRepairCommand(a), systemDFCommand(a), systemPruneCommand(a))
+	cmd.Add(systemCheckCommand(a), systemRepairCommand(a), systemDFCommand(a), systemPruneCommand(a),
+		infoCommand(a), renamed(eventsCommand(a), "events [flags]", "  virga system events --since 1h"))
 	return cmd
 }
 

@@ -14,6 +14,7 @@ type typeFlags struct {
 	memory   string
 	disk     string
 	credits  string
+	network  string
 	read     string
 	write    string
 	readOps  string
@@ -37,7 +38,7 @@ func typeCreateCommand(a *App) *command.Command {
 	f.StringVar(&c.credits, "credits", "", "what a burst type does without credits: standard, unlimited (default standard)")
 	f.Int64Var(&c.t.Weight, "weight", 0, "weight of a shared type under contention (default 1024 per vCPU)")
 	f.BoolVar(&c.t.Quota, "quota", false, "make the vCPUs of a shared type a hard limit")
-	f.Int64Var(&c.t.NetworkBPS, "network-bps", 0, "network limit each way in `bits` per second")
+	f.StringVar(&c.network, "network-bps", "", "network limit each way in `bits` per second, such as 100m")
 	f.StringVar(&c.disk, "disk", "", "size of the writable layer in `bytes`, such as 20g")
 	f.StringVar(&c.read, "device-read-bps", "", "limit reading to `bytes` per second")
 	f.StringVar(&c.write, "device-write-bps", "", "limit writing to `bytes` per second")
@@ -61,6 +62,13 @@ func typeCreateCommand(a *App) *command.Command {
 func (c *typeFlags) build(name string) (api.InstanceType, error) {
 	t := c.t
 	t.Name, t.Family, t.CreditMode = name, api.Family(c.family), api.CreditMode(c.credits)
+	if c.network != "" {
+		bits, err := parseBits("networkBps", c.network)
+		if err != nil {
+			return t, err
+		}
+		t.NetworkBPS = bits
+	}
 	if c.memory == "" {
 		return t, api.Invalid("memory", "a type needs --memory").WithHint("such as --memory 512m")
 	}

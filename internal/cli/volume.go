@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,8 +27,8 @@ func volumeCommand(a *App) *command.Command {
 }
 
 func volumeCreateCommand(a *App) *command.Command {
-	var labels []string
-	var size, access string
+	var labels, options []string
+	var size, access, driver string
 	cmd := &command.Command{
 		Use:   "create [flags] [NAME]",
 		Short: "Make a volume",
@@ -41,7 +42,17 @@ func volumeCreateCommand(a *App) *command.Command {
 			if len(args) == 1 {
 				r.Name = args[0]
 			}
+			if driver != "local" {
+				return api.Invalid("driver", "--driver %s: there is no driver but local", driver).WithHint("mount what it would bring on the node, and use it with -v PATH:TARGET")
+			}
 			var err error
+			for _, o := range options {
+				n, ok := strings.CutPrefix(o, "size=")
+				if !ok {
+					return api.Invalid("opt", "--opt %s is not known", o).WithHint("use size=BYTES; what else mount(8) does is done on the node, and used with -v PATH:TARGET")
+				}
+				size = n
+			}
 			if r.Labels, err = readLabels(labels, nil); err != nil {
 				return err
 			}
@@ -59,6 +70,10 @@ func volumeCreateCommand(a *App) *command.Command {
 	}
 	listVar(cmd.Flags(), &labels, "label", "l", "set a label (`KEY=VALUE`)")
 	cmd.Flags().StringVar(&size, "size", "", "most `bytes` it may hold")
+	cmd.Flags().StringVarP(&driver, "driver", "d", "local", "there is only local")
+	listVar(cmd.Flags(), &options, "opt", "o", "size=`BYTES` is the same as --size")
+	_ = cmd.Flags().MarkHidden("driver")
+	_ = cmd.Flags().MarkHidden("opt")
 	cmd.Flags().StringVar(&access, "access", "", "who may mount it: shared, exclusive, read-only (default shared)")
 	return cmd
 }
@@ -71,18 +86,34 @@ func volumeRemoveCommand(a *App) *command.Command {
 	}.command(a)
 }
 
+// volumeFilters are those of volume ls.
+func volumeFilters() filterKeys[api.Volume] {
+	k := objectFilters(func(v api.Volume) api.Meta { return v.Meta })
+	k["dangling"] = switchFilter("dangling", func(v api.Volume) bool { return len(v.UsedBy) == 0 })
+	k["anonymous"] = switchFilter("anonymous", func(v api.Volume) bool { return v.Anonymous })
+	k["driver"] = textFilter(func(_ api.Volume, want string) bool { return want == "local" })
+	return k
+}
+
 func volumeListCommand(a *App) *command.Command {
 	var l listFlags
+	var filters []string
 	cmd := &command.Command{
 		Use:     "ls [flags]",
 		Short:   "List volumes",
-		Example: "  virga volume ls\n  virga volume ls --format '{{.Name}} {{.Path}}'",
+		Long:    "List volumes.\n\nFilters: name=[^]PART[$], id=PREFIX, label=KEY[=VALUE], dangling=true|false (no instance uses it), anonymous=true|false.",
+		Example: "  virga volume ls\n  virga volume ls --filter dangling=true\n  virga volume ls --format '{{.Name}} {{.Path}}'",
 		Args:    arguments(0, 0),
 		Run: func(cmd *command.Command, _ []string) error {
+			match, err := volumeFilters().parse(filters)
+			if err != nil {
+				return err
+			}
 			list, err := a.api().Volumes(cmd.Context())
 			if err != nil {
 				return err
 			}
+			list = slices.DeleteFunc(list, func(v api.Volume) bool { return !match(v) })
 			rows := make([]volumeRow, len(list))
 			for i, v := range list {
 				rows[i] = volumeRow{v, l.noTrunc}
@@ -95,6 +126,7 @@ func volumeListCommand(a *App) *command.Command {
 		},
 	}
 	l.register(cmd.Flags())
+	listVar(cmd.Flags(), &filters, "filter", "f", "show only those that match `KEY=VALUE`")
 	return cmd
 }
 

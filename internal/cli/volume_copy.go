@@ -144,7 +144,8 @@ func (a *App) volumeOf(steps iter.Seq2[api.Progress, error], quiet bool) (api.Vo
 }
 
 func volumeExportCommand(a *App) *command.Command {
-	var output, compression string
+	var output archiveOutput
+	var compression string
 	cmd := &command.Command{
 		Use:   "export [flags] VOLUME",
 		Short: "Write the files of a volume as a tar",
@@ -157,12 +158,12 @@ func volumeExportCommand(a *App) *command.Command {
 			if compression != "none" && compression != "zstd" {
 				return api.Invalid("compress", "--compress %q: want none or zstd", compression)
 			}
-			return a.writeArchive(output, func() (io.ReadCloser, error) {
+			return output.write(a, func() (io.ReadCloser, error) {
 				return a.api().ExportVolume(cmd.Context(), args[0], compression)
 			})
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write to (default standard output)")
+	output.register(cmd.Flags())
 	cmd.Flags().StringVar(&compression, "compress", "none", "none or zstd")
 	return cmd
 }

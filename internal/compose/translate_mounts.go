@@ -111,13 +111,24 @@ func tmpfsOption(m *api.Mount, o string) bool {
 		var n uint64
 		n, err = strconv.ParseUint(value, 8, 12)
 		m.Mode = uint32(n)
+	case "uid":
+		m.UID, err = id(value)
+	case "gid":
+		m.GID, err = id(value)
 	case "ro":
 		m.ReadOnly = true
-	case "rw", "nosuid", "nodev": // as they are anyway
+	case "exec":
+		m.Exec = true
+	case "rw", "nosuid", "nodev", "noexec": // as they are anyway
 	default:
 		return false
 	}
 	return err == nil
+}
+
+func id(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	return uint32(n), err
 }
 
 func (t *translation) volumeName(key string) string {

@@ -24,7 +24,7 @@ const (
 func ValidateSpec(s *api.InstanceSpec) error {
 	for _, check := range []func(*api.InstanceSpec) error{
 		validateWorkload, validateProcess, validateNames, validateNetworks, validatePorts,
-		validateMounts, validateResources, validateSecurity, validatePolicy, validateSpot, validateMetadata,
+		validateMounts, validateResources, validateSecurity, validatePolicy, validateLog, validateSpot, validateMetadata,
 	} {
 		if err := check(s); err != nil {
 			return err
@@ -114,6 +114,23 @@ func validateTimeout(field string, d *api.Duration) error {
 // can use.
 func absolute(p string) bool {
 	return strings.HasPrefix(p, "/") && len(p) < 4096 && !strings.ContainsRune(p, 0)
+}
+
+// What an instance's log may be bounded to. A file has room for the longest line,
+// and is looked through by whoever reads the log, so there are not too many.
+const (
+	minLogSize  = 64 << 10
+	maxLogFiles = 101
+)
+
+func validateLog(s *api.InstanceSpec) error {
+	if l := s.Log.Size; l != 0 && l < minLogSize {
+		return api.Invalid("spec.log.size", "log size %d is below %d (64 KiB)", l, minLogSize).WithHint("0 is the node's setting")
+	}
+	if n := s.Log.Files; n < 0 || n > maxLogFiles {
+		return api.Invalid("spec.log.files", "%d files of the log are not between 1 and %d", n, maxLogFiles).WithHint("0 is the node's setting")
+	}
+	return nil
 }
 
 func validatePolicy(s *api.InstanceSpec) error {

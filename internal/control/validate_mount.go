@@ -8,6 +8,9 @@ import (
 	"github.com/virga-cloud/virga/api"
 )
 
+// maxID is the highest user and group of an instance.
+const maxID = 65535
+
 func validateMounts(s *api.InstanceSpec) error {
 	if len(s.Mounts) > maxStrings {
 		return api.Invalid("spec.mounts", "%d mounts are more than %d", len(s.Mounts), maxStrings)
@@ -63,8 +66,11 @@ func validateMount(field string, m api.Mount) error {
 	default:
 		return api.Invalid(field+".type", "unknown mount type %q", m.Type).WithHint("one of bind, volume, tmpfs")
 	}
-	if m.Type != api.MountTmpfs && (m.Size != 0 || m.Mode != 0) {
-		return api.Invalid(field, "size and mode are for a tmpfs only")
+	if m.Type != api.MountTmpfs && (m.Size != 0 || m.Mode != 0 || m.UID != 0 || m.GID != 0 || m.Exec) {
+		return api.Invalid(field, "size, mode, uid, gid and exec are for a tmpfs only")
+	}
+	if m.UID > maxID || m.GID > maxID {
+		return api.Invalid(field, "uid %d, gid %d: an instance has the ids 0 to %d", m.UID, m.GID, maxID)
 	}
 	return nil
 }

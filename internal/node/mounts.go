@@ -2,8 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -94,7 +92,7 @@ func emptyDir(dir string) bool {
 func (a *Agent) volume(ctx context.Context, in *api.Instance, m api.Mount) (api.Volume, error) {
 	name := m.Source
 	if name == "" {
-		name = anonymousName(in.ID, m.Target)
+		name = api.AnonymousVolume(in.ID, m.Target)
 	}
 	v, err := a.Store.Volumes.ByName(in.Project, name)
 	if api.CodeOf(err) == api.CodeNotFound {
@@ -136,13 +134,6 @@ func (a *Agent) hold(in *api.Instance) error {
 		}
 	}
 	return nil
-}
-
-// anonymousName names the volume that an instance has at target, the same in
-// each of its lives.
-func anonymousName(instance, target string) string {
-	sum := sha256.Sum256([]byte(path.Clean(target)))
-	return instance + "-" + hex.EncodeToString(sum[:6])
 }
 
 // removeVolumes deletes the volumes that were made for the instance alone. An

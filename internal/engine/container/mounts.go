@@ -37,7 +37,10 @@ func (e *Engine) mount(ctx context.Context, t engine.Task, m engine.Mount, v *vi
 	cm := confine.Mount{Late: isBelow(m.Target, "/proc") || isBelow(m.Target, "/sys")}
 	want := directory
 	if m.Type == api.MountTmpfs {
-		cm.Type, cm.Params, cm.Attrs = "tmpfs", tmpfsParams(m, t.Spec.Resources.Memory), mount.NoSuid|mount.NoDev|mount.NoExec
+		cm.Type, cm.Params, cm.Attrs = "tmpfs", tmpfsParams(m, t.Spec.Resources.Memory), mount.NoSuid|mount.NoDev
+		if !m.Exec {
+			cm.Attrs |= mount.NoExec
+		}
 	} else {
 		src, dir, err := e.source(ctx, t, m, p)
 		if err != nil {
@@ -66,6 +69,12 @@ func tmpfsParams(m engine.Mount, memory int64) []confine.Param {
 		mode = 0o1777
 	}
 	params := []confine.Param{{Key: "source", Value: "tmpfs"}, {Key: "mode", Value: fmt.Sprintf("%o", mode)}}
+	if m.UID != 0 {
+		params = append(params, confine.Param{Key: "uid", Value: fmt.Sprint(m.UID)})
+	}
+	if m.GID != 0 {
+		params = append(params, confine.Param{Key: "gid", Value: fmt.Sprint(m.GID)})
+	}
 	size := m.Size
 	if size == 0 {
 		size = memory / 2

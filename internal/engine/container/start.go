@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,7 +69,7 @@ func (e *Engine) Start(ctx context.Context, t engine.Task) (engine.Started, erro
 	pid, err := e.supervisor().Start(ctx, shim.Start{
 		ID: processID(t.Instance, t.Life), Program: program,
 		TTY: t.TTY, Stdin: t.Stdin, StdinOnce: t.StdinOnce,
-		Log: t.Log, LogSize: e.LogSize, LogFiles: e.LogFiles,
+		Log: t.Log, LogSize: cmp.Or(t.Spec.Log.Size, e.LogSize), LogFiles: cmp.Or(t.Spec.Log.Files, e.LogFiles),
 	}, files)
 	if err != nil {
 		return engine.Started{}, explain(t, err)
