@@ -53,7 +53,7 @@ func Settings() []Setting {
 		{"reserve-memory", "Memory kept for the system and not given out", "256MiB and a 20th of the machine's", size(func(c *Config) *int64 { return &c.ReserveMemory }, 1<<20)},
 		{"cpu-overcommit", "vCPUs given out for each one that no dedicated type has", "10", decimal(func(c *Config) *float64 { return &c.Overcommit }, 1, 1000)},
 		{"disk-overcommit", "Bytes of disk promised to layers and volumes for each one the node has", "1", decimal(func(c *Config) *float64 { return &c.DiskOvercommit }, 1, 1000)},
-		{"prompt-quotas", "Whether small CPU quotas of burst instances end within the kernel's tick: on or off", "on", choice(func(c *Config) *string { return &c.PromptQuotas }, "on", "off")},
+		{"prompt-quotas", "Whether small CPU quotas end within the kernel's tick: on or off", "on", choice(func(c *Config) *string { return &c.PromptQuotas }, "on", "off")},
 		{"spot-notice", "Time from the notice of a spot interruption to its deadline", "2m", duration(func(c *Config) *time.Duration { return &c.SpotNotice }, time.Second)},
 		{"spot-price-interval", "Least time between two spot prices", "1m", duration(func(c *Config) *time.Duration { return &c.SpotPrice }, time.Second)},
 		{"metrics-listen", "Loopback address that serves /metrics to Prometheus, beside the socket", "none", loopback(func(c *Config) *netip.AddrPort { return &c.MetricsListen })},

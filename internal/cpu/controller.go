@@ -123,23 +123,28 @@ func (c *Controller) Run(ctx context.Context) error {
 		timer.Reset(c.tick())
 		if now := c.Now(); now.since(kept) >= slowTick/2 {
 			kept = now
-			c.Turns.Keep(c.pressing())
+			c.Turns.Keep(c.quotas())
 		}
 	}
 }
 
-// pressing are the burst instances that have been using most of what they may,
-// with their limits.
-func (c *Controller) pressing() map[string]float64 {
+// quotas are the vCPUs of running instances that may not use more, and the CPUs
+// on which they run.
+func (c *Controller) quotas() (vcpus map[string]float64, cpus []int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	all := map[string]float64{}
-	for id, a := range c.accounts {
-		if a.running && a.measured && a.written > 0 && a.use >= a.written/2 {
-			all[id] = a.written
+	vcpus = map[string]float64{}
+	for id, m := range c.members {
+		a := c.accounts[id]
+		switch {
+		case !m.live || m.claim.Family == api.FamilyDedicated:
+		case m.claim.Family == api.FamilyBurst && a != nil:
+			vcpus[id] = a.written
+		default:
+			vcpus[id] = m.claim.CPUs
 		}
 	}
-	return all
+	return vcpus, c.pool.Shared()
 }
 
 // tick brings every account that is due up to date and returns when to look

@@ -138,7 +138,7 @@ func TestLimitsAgreeWithTheKernel(t *testing.T) {
 			t.Errorf("got %q, want %q or %q", got, v1, v2)
 		}
 	}
-	want(read("cpu", "cpu.cfs_quota_us", "cpu.max"), "10000", "10000 20000")
+	want(read("cpu", "cpu.cfs_quota_us", "cpu.max"), "5000", "5000 10000")
 	want(read("cpu", "cpu.shares", "cpu.weight"), "512", "59")
 	want(read("cpuset", "cpuset.cpus", "cpuset.cpus"), "0", "0")
 	want(read("memory", "memory.limit_in_bytes", "memory.max"), "67108864", "67108864")
@@ -150,7 +150,7 @@ func TestLimitsAgreeWithTheKernel(t *testing.T) {
 	if err := f.Update(t.Context(), "one", api.Resources{CPUs: 1, Memory: 128 << 20, BlockIO: api.BlockIO{WriteBPS: 10 << 20}}); err != nil {
 		t.Fatal(err)
 	}
-	want(read("cpu", "cpu.cfs_quota_us", "cpu.max"), "20000", "20000 20000")
+	want(read("cpu", "cpu.cfs_quota_us", "cpu.max"), "10000", "10000 10000")
 	want(read("memory", "memory.limit_in_bytes", "memory.max"), "134217728", "134217728")
 	want(read("pids", "pids.max", "pids.max"), "4096", "4096")
 	if got := read("blkio", "blkio.throttle.write_bps_device", "io.max"); !strings.Contains(got, "10485760") {

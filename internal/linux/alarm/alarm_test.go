@@ -112,7 +112,7 @@ func TestAlarm(t *testing.T) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	if a.counters[g] == nil {
+	if _, ok := a.counters[g]; !ok {
 		t.Fatal("the group is not followed")
 	}
 	before := turns(t, a.tid)
@@ -141,12 +141,12 @@ func TestSetOfGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good, gone := Group{dir, time.Millisecond}, Group{dir + "-none", time.Millisecond}
+	good, gone := Group{Dir: dir, Every: time.Millisecond}, Group{Dir: dir + "-none", Every: time.Millisecond}
 	err = a.Set([]Group{gone, good})
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a group that is gone: %v", err)
 	}
-	if a.counters[gone] != nil {
+	if _, ok := a.counters[gone]; ok {
 		t.Error("it is followed")
 	}
 	if err := a.Close(); err != nil {

@@ -217,7 +217,7 @@ func TestSettingsOfVersion2(t *testing.T) {
 			t.Errorf("%s in %s", x.file, x.dir)
 		}
 	}
-	want := "cpu.weight=174 cpu.max=30000 20000 cpuset.cpus=0-1 memory.max=100 memory.swap.max=50 memory.low=50 pids.max=7 io.weight=default 10000 io.max=8:0 rbps=1 wbps=max riops=max wiops=2"
+	want := "cpu.weight=174 cpu.max=15000 10000 cpuset.cpus=0-1 memory.max=100 memory.swap.max=50 memory.low=50 pids.max=7 io.weight=default 10000 io.max=8:0 rbps=1 wbps=max riops=max wiops=2"
 	if strings.Join(got, " ") != want {
 		t.Errorf("got  %s\nwant %s", strings.Join(got, " "), want)
 	}

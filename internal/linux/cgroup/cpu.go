@@ -19,10 +19,13 @@ import (
 // A quota is spent within a period, and a group that has spent it stands still
 // until the next one: at most for the period less the quota over the number of
 // its busy CPUs. Twenty milliseconds keep that pause below what a person or a
-// health check notices; the kernel's default of 100 ms does not. The kernel
-// takes no quota below a millisecond, so that smaller ones need a longer period.
+// health check notices; the kernel's default of 100 ms does not. The period is
+// half of that, because a group may miss one: the kernel gives what is left of a
+// quota to the first CPU that asks, and another of the group's threads then
+// waits for the next. The kernel takes no quota below a millisecond, so that
+// smaller ones need a longer period.
 const (
-	period      = 20_000 // µs
+	period      = 10_000 // µs
 	leastQuota  = 1000   // µs
 	longestTurn = 1_000_000
 )

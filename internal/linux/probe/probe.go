@@ -37,7 +37,7 @@ var trials = []trial{
 	{"proc-mount", "3.8", "instances cannot have a user namespace: something covers a part of this node's /proc", procVisible},
 	{"cgroup-controllers", "", "limits of the missing controllers are not kept", controllers},
 	{"cgroup-kill", "5.14", "killing an instance takes one signal for each process", cgroupKill},
-	{"prompt-quotas", "2.6.39", "where the kernel's tick is long, a burst instance at its baseline stands still for several periods at a time", promptQuotas},
+	{"prompt-quotas", "2.6.39", "where the kernel's tick is long, an instance with a small CPU quota stands still for several periods at a time", promptQuotas},
 	{"swap-accounting", "", "an instance with a memory limit may use swap beyond it", swapAccounting},
 	{"project-quota", "5.14", "a writable layer or volume with a size gets a file system of its own in an image file, which takes tens of milliseconds to make", projectQuota},
 	{"disk-images", "5.8", "where there are no project quotas either, writable layers and volumes cannot have a size", diskImages},
