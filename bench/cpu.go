@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"os/exec"
@@ -26,20 +25,14 @@ const (
 	spinTwo = spin + " & " + spin
 )
 
-// benchCPU measures whether the kernel gives what instances were promised:
+// cpuParts measure whether the kernel gives what instances were promised:
 // that a burst instance without credits averages its baseline and never stands
 // still for long, that a quota holds on an idle machine, that shares divide a
 // busy core, that a dedicated core is nobody else's, and what the controller of
 // credits costs. Other load on the machine spoils it.
-func benchCPU(ctx context.Context, e *env) error {
-	for _, f := range []func(context.Context, *env) error{
-		cpuBaseline, cpuStall, cpuController, cpuQuota, cpuShares, cpuAlone, cpuDedicated, cpuThousand,
-	} {
-		if err := f(ctx, e); err != nil {
-			return err
-		}
-	}
-	return nil
+var cpuParts = []part{
+	{"baseline", (*env).cpuBaseline}, {"stall", (*env).cpuStall}, {"controller", (*env).cpuController}, {"quota", (*env).cpuQuota},
+	{"shares", (*env).cpuShares}, {"alone", (*env).cpuAlone}, {"dedicated", (*env).cpuDedicated}, {"thousand", (*env).cpuThousand},
 }
 
 // deviation is how far a use is from what it should be, in per cent of that.
@@ -49,7 +42,7 @@ func deviation(used, want float64) float64 { return 100 * math.Abs(used/want-1) 
 const nanoBaseline = .1
 
 // cpuBaseline measures a burst instance without credits for a minute.
-func cpuBaseline(ctx context.Context, e *env) error {
+func (e *env) cpuBaseline(ctx context.Context) error {
 	in, err := e.depleted(ctx, "/bin/sh", "-c", spin)
 	if err != nil {
 		return err
@@ -67,82 +60,13 @@ func cpuBaseline(ctx context.Context, e *env) error {
 	return e.record(figure{Name: "cpu.overspend", Value: over, Unit: "credits", About: "beyond the baseline, 60 s"}, atMost(.001))
 }
 
-// depleted starts a burst.nano that has no credits: a turn to unlimited and
-// back ends its launch credits.
-func (e *env) depleted(ctx context.Context, args ...string) (api.Instance, error) {
-	s := spec(args...)
-	s.Spec.Type = "burst.nano"
-	in, err := e.client.Create(ctx, s, true)
-	if err != nil {
-		return in, err
-	}
-	for _, mode := range []api.CreditMode{api.CreditUnlimited, api.CreditStandard} {
-		if err := e.client.Update(ctx, in.ID, api.UpdateRequest{CreditMode: mode}); err != nil {
-			e.removed(in.ID)
-			return in, err
-		}
-		if err := pause(ctx, 2*time.Second); err != nil {
-			e.removed(in.ID)
-			return in, err
-		}
-	}
-	return in, nil
-}
-
-// cpuStall measures for how long a depleted burst.nano stands still at a time,
-// and what the daemon spends on that while it spins.
-func cpuStall(ctx context.Context, e *env) error {
-	in, err := e.depleted(ctx, "/bin/bench", "probe", "stall", "30s")
-	if err != nil {
-		return err
-	}
-	defer e.removed(in.ID)
-	from, err := cpuTime(e.daemon.Process.Pid)
-	if err != nil {
-		return err
-	}
-	began := time.Now()
-	d, err := e.probed(ctx, in.ID)
-	if err != nil {
-		return err
-	}
-	to, err := cpuTime(e.daemon.Process.Pid)
-	if err != nil {
-		return err
-	}
-	cost := 100 * float64(to-from) / float64(time.Since(began))
-	if err := e.record(figure{Name: "cpu.stall-cost", Value: cost, Unit: "% of a core", About: "all of the daemon while one burst.nano spins without credits"}, goal{}); err != nil {
-		return err
-	}
-	f := figure{Name: "cpu.stall", Value: ms(d.P99), Unit: "ms p99", N: d.N, About: fmt.Sprintf("burst.nano; median %.3g, worst %.3g", ms(d.P50), ms(d.Max))}
-	return e.record(f, atMost(20))
-}
-
-// probed is what a probe printed, when it is over.
-func (e *env) probed(ctx context.Context, id string) (d distribution, err error) {
-	if _, err := e.client.Wait(ctx, id, "stopped"); err != nil {
-		return d, err
-	}
-	var printed strings.Builder
-	for line, err := range e.client.Logs(ctx, id, api.LogOptions{Tail: -1}) {
-		if err != nil {
-			return d, err
-		}
-		printed.WriteString(line.Text)
-	}
-	if err := json.Unmarshal([]byte(printed.String()), &d); err != nil {
-		return d, fmt.Errorf("the probe printed %q: %w", printed.String(), err)
-	}
-	return d, nil
-}
-
 // controlled are the instances of cpuController: what a machine of two CPUs
 // admits.
 const controlled = 7
 
 // cpuController measures what ten depleted burst instances cost the daemon
 // beyond what ten others do.
-func cpuController(ctx context.Context, e *env) error {
+func (e *env) cpuController(ctx context.Context) error {
 	var cost [2]float64
 	for i, kind := range []string{"shared.nano", "burst.nano"} {
 		var ids []string
@@ -182,7 +106,7 @@ func cpuController(ctx context.Context, e *env) error {
 
 // cpuThousand measures a second's work of the controller for a thousand burst
 // instances, whose readings are simulated: a benchmark beside its code.
-func cpuThousand(ctx context.Context, e *env) error {
+func (e *env) cpuThousand(ctx context.Context) error {
 	out, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkTick1000$", "-benchtime", "2s", "./internal/cpu").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("benchmark of the controller: %w: %s", err, out)
@@ -200,7 +124,7 @@ func cpuThousand(ctx context.Context, e *env) error {
 	return fmt.Errorf("the benchmark of the controller printed no figure: %s", out)
 }
 
-func cpuQuota(ctx context.Context, e *env) error {
+func (e *env) cpuQuota(ctx context.Context) error {
 	s := spec("/bin/sh", "-c", spin)
 	s.Spec.Resources.CPUs = .5
 	in, err := e.client.Create(ctx, s, true)
@@ -216,7 +140,7 @@ func cpuQuota(ctx context.Context, e *env) error {
 }
 
 // cpuShares lets two instances of weights 1 and 3 fight for one core.
-func cpuShares(ctx context.Context, e *env) error {
+func (e *env) cpuShares(ctx context.Context) error {
 	var ids []string
 	for _, weight := range []int64{1024, 3072} {
 		s := spec("/bin/sh", "-c", spin)
@@ -237,7 +161,7 @@ func cpuShares(ctx context.Context, e *env) error {
 }
 
 // cpuAlone gives the machine to one instance of a small weight.
-func cpuAlone(ctx context.Context, e *env) error {
+func (e *env) cpuAlone(ctx context.Context) error {
 	s := spec("/bin/sh", "-c", spinTwo)
 	s.Spec.Resources.CPUShares = 1024
 	in, err := e.client.Create(ctx, s, true)

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -32,36 +31,54 @@ const (
 // cpuDedicated measures how late a probe on a dedicated core wakes up, alone
 // and while a neighbour keeps busy whatever it can get, and who else ran there.
 // The same is measured of a probe and of neighbours that were pinned by hand,
-// without virga: what the machine itself lets a neighbour take.
-func cpuDedicated(ctx context.Context, e *env) error {
-	var alone, beside, hand, handAlone samples
+// without virga: what the machine itself lets a neighbour take. Where that probe
+// is real-time too, no other program of the machine comes before it: what is
+// left is the kernel's and the hypervisor's.
+func (e *env) cpuDedicated(ctx context.Context) error {
+	var own, hand, realtime pairs
 	for range dedicatedRounds {
 		for _, busy := range []bool{false, true} {
 			p99, cpu, err := e.wakeups(ctx, busy)
 			if err != nil {
 				return err
 			}
-			floor, err := wakeupsByHand(ctx, cpu, busy)
-			if err != nil {
+			own.add(p99, busy)
+			if p99, err = wakeupsByHand(ctx, cpu, busy, false); err != nil {
 				return err
 			}
-			if busy {
-				beside, hand = append(beside, p99), append(hand, floor)
-			} else {
-				alone, handAlone = append(alone, p99), append(handAlone, floor)
+			hand.add(p99, busy)
+			if p99, err = wakeupsByHand(ctx, cpu, busy, true); err != nil {
+				return err
 			}
+			realtime.add(p99, busy)
 		}
 	}
-	err := e.compare("cpu.dedicated", "us p99", beside, goal{}, []measured{
-		{"the same core alone", alone, ratioAtMost(1.1)}, {"pinned by hand, beside the same", hand, ratioAtMost(1.1)},
+	err := e.compare("cpu.dedicated", "us p99", own.beside, goal{}, []measured{
+		{"the same core alone", own.alone, ratioAtMost(1.1)}, {"pinned by hand, beside the same", hand.beside, ratioAtMost(1.1)},
 	})
 	if err != nil {
 		return err
 	}
-	if err := e.compare("cpu.dedicated-floor", "us p99", hand, goal{}, []measured{{"the same alone", handAlone, goal{}}}); err != nil {
-		return err
+	for _, floor := range []struct {
+		name string
+		p    pairs
+	}{{"cpu.dedicated-floor", hand}, {"cpu.dedicated-floor-realtime", realtime}} {
+		if err := e.compare(floor.name, "us p99", floor.p.beside, goal{}, []measured{{"the same alone", floor.p.alone, goal{}}}); err != nil {
+			return err
+		}
 	}
 	return e.strangers(ctx)
+}
+
+// pairs are measurements of one thing, alone and beside a busy neighbour.
+type pairs struct{ alone, beside samples }
+
+func (p *pairs) add(v float64, busy bool) {
+	if busy {
+		p.beside = append(p.beside, v)
+		return
+	}
+	p.alone = append(p.alone, v)
 }
 
 // wakeups is the 99th percentile of a probe's lateness in microseconds, and the
@@ -89,9 +106,9 @@ func (e *env) wakeups(ctx context.Context, busy bool) (p99 float64, cpu int, err
 	return float64(d.P99) / float64(time.Microsecond), cpu, err
 }
 
-// wakeupsByHand is what wakeups is of a probe that is tied to a CPU, beside as
-// many busy programs on the others.
-func wakeupsByHand(ctx context.Context, cpu int, busy bool) (float64, error) {
+// wakeupsByHand is what wakeups is of a probe that is tied to a CPU, real-time or
+// not, beside as many busy programs on the others.
+func wakeupsByHand(ctx context.Context, cpu int, busy, realtime bool) (float64, error) {
 	var own, others unix.CPUSet
 	own.Set(cpu)
 	for i := range runtime.NumCPU() {
@@ -102,7 +119,7 @@ func wakeupsByHand(ctx context.Context, cpu int, busy bool) (float64, error) {
 	if busy {
 		for range 2 {
 			hog := exec.CommandContext(ctx, "busybox", "sh", "-c", spin)
-			if err := startOn(hog, others); err != nil {
+			if err := startOn(hog, others, false); err != nil {
 				return 0, err
 			}
 			defer func() { _, _ = hog.Process.Kill(), hog.Wait() }()
@@ -115,31 +132,36 @@ func wakeupsByHand(ctx context.Context, cpu int, busy bool) (float64, error) {
 	var out bytes.Buffer
 	probe := exec.CommandContext(ctx, self, "probe", "wakeup", "5s")
 	probe.Stdout, probe.Stderr = &out, os.Stderr
-	if err := startOn(probe, own); err != nil {
+	if err := startOn(probe, own, realtime); err != nil {
 		return 0, err
 	}
 	if err := probe.Wait(); err != nil {
 		return 0, fmt.Errorf("probe by hand: %w", err)
 	}
-	var d distribution
-	if err := json.Unmarshal(out.Bytes(), &d); err != nil {
-		return 0, fmt.Errorf("the probe printed %q: %w", out.String(), err)
-	}
-	return float64(d.P99) / float64(time.Microsecond), nil
+	d, err := printedBy(out.String())
+	return float64(d.P99) / float64(time.Microsecond), err
 }
 
-// startOn starts a program whose threads run on some CPUs only.
-func startOn(c *exec.Cmd, cpus unix.CPUSet) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var before unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &before); err != nil {
-		return err
-	}
-	if err := unix.SchedSetaffinity(0, &cpus); err != nil {
-		return fmt.Errorf("tie %s to CPUs: %w", c.Path, err)
-	}
-	return errors.Join(c.Start(), unix.SchedSetaffinity(0, &before))
+// startOn starts a program whose threads run on some CPUs only, and before all
+// that are not real-time if they are to be so.
+func startOn(c *exec.Cmd, cpus unix.CPUSet, realtime bool) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		if err := unix.SchedSetaffinity(0, &cpus); err != nil {
+			done <- fmt.Errorf("tie %s to CPUs: %w", c.Path, err)
+			return
+		}
+		if realtime {
+			a := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}
+			if err := unix.SchedSetAttr(0, &a, 0); err != nil {
+				done <- fmt.Errorf("run %s before others: %w", c.Path, err)
+				return
+			}
+		}
+		done <- c.Start()
+	}()
+	return <-done
 }
 
 func (e *env) dedicated(ctx context.Context, args ...string) (api.Instance, error) {

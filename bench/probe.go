@@ -38,8 +38,14 @@ func probe(kind, length string) error {
 // stallFrom is the shortest gap that counts as a stall; interrupts are shorter.
 const stallFrom = 500 * time.Microsecond
 
+// settled is after how long a probe that never pauses is held at its baseline:
+// its credits are gone, and the daemon has seen that.
+const settled = 6 * time.Second
+
 func stalls(length time.Duration) []time.Duration {
 	gaps := make([]time.Duration, 0, 1<<16)
+	for before := time.Now(); time.Since(before) < settled; {
+	}
 	began := time.Now()
 	for last := time.Duration(0); last < length && len(gaps) < cap(gaps); {
 		now := time.Since(began)
