@@ -191,23 +191,23 @@ func (c *Groups) dissolve(ctx context.Context, g *api.Group, list []*api.Instanc
 func (c *Groups) note(ctx context.Context, g *api.Group, plan group.Plan, byID map[string]*api.Instance, now time.Time) error {
 	was, next := g.Status, plan.Status
 	was.History, next.History = nil, nil
+	planned := revision(g)
 	decided := plan.Rollback != 0 || len(plan.Remove) > 0 || was.Held != next.Held || was.Failures != next.Failures || !was.NextTry.Equal(next.NextTry)
 	if !decided {
 		if sameStatus(was, next) {
 			return nil
 		}
 		return c.Writes.Observe(g.ID, func(g *api.Group) {
-			if g.Status.Held != was.Held {
-				return // the user has resumed it meanwhile
+			if revision(g) != planned || !sameStatus(g.Status, was) {
+				return // the user has changed it meanwhile, and said so in the status
 			}
 			history := g.Status.History
 			g.Status = next
 			g.Status.History = history
 		})
 	}
-	planned := revision(g)
 	err := c.Writes.Update(ctx, g.ID, func(g *api.Group) error {
-		if revision(g) != planned || g.Remove || g.Status.Held != was.Held {
+		if revision(g) != planned || g.Remove || !sameStatus(g.Status, was) {
 			return errStale
 		}
 		history := g.Status.History
@@ -243,7 +243,7 @@ func (c *Groups) refused(ctx context.Context, g *api.Group, status api.GroupStat
 	next := group.Refused(status, c.Now(), cause.Message)
 	planned := revision(g)
 	err := c.Writes.Update(ctx, g.ID, func(g *api.Group) error {
-		if revision(g) != planned {
+		if revision(g) != planned || !sameStatus(g.Status, status) {
 			return errStale
 		}
 		next.History = g.Status.History

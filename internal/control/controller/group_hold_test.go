@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control/group"
 )
 
 // A roll that fails is held though the controller is killed at any of its
@@ -105,6 +106,43 @@ func TestResumeIsNotOverwritten(t *testing.T) {
 	for _, in := range c.store.Instances.Views() {
 		if in.GroupRevision != 2 && !leaving(in) {
 			t.Errorf("%s is of revision %d", in.Name, in.GroupRevision)
+		}
+	}
+}
+
+// A group that the user takes back while the controller plans for the failing
+// revision is taken back: no count and no phase of that revision outlives it.
+func TestUndoIsNotOverwritten(t *testing.T) {
+	for failures := 3; failures < 8; failures++ {
+		c := newCloud(t, api.GroupSpec{Desired: 2})
+		c.settle()
+		c.broken = "bad"
+		c.revise("bad")
+		for c.group().Status.Failures < failures {
+			c.step()
+		}
+		// The next one starts: a number that is counted, nothing is decided.
+		c.broken = ""
+		for started := false; !started; {
+			c.step()
+			for _, in := range c.store.Instances.Views() {
+				started = started || in.GroupRevision == 2 && in.Status.Phase == api.PhaseRunning
+			}
+		}
+		m := &meddling{c.writes, func() {
+			c.change(func(g *api.Group) {
+				if _, err := group.Return(g, 1, c.now); err != nil {
+					t.Fatal(err)
+				}
+				g.Status.Phase, g.Status.Current = api.GroupRolling, 0
+			})
+		}}
+		c.groups.Writes = m
+		if _, err := c.groups.Step(t.Context(), c.id); err != nil {
+			t.Fatal(err)
+		}
+		if g := c.group(); m.meddle != nil || g.Status.Failures != 0 || g.Status.Phase != api.GroupRolling {
+			t.Fatalf("after %d failures, the older plan is written over the return: %+v", failures, g.Status)
 		}
 	}
 }
