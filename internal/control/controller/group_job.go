@@ -47,25 +47,27 @@ func (c *Groups) stepJob(ctx context.Context, g *api.Group, list []*api.Instance
 			return time.Time{}, err
 		}
 		if refused != nil {
-			status := g.Status
-			status.Job, status.Phase = &plan.Status, plan.Phase
-			return c.refused(ctx, g, status, refused)
+			return c.refused(ctx, g, jobStatus(g.Status, plan), refused)
 		}
 	}
 	return plan.Wake, nil
+}
+
+// jobStatus is the status s after plan.
+func jobStatus(s api.GroupStatus, plan job.Plan) api.GroupStatus {
+	s.Job, s.Phase, s.Reason = &plan.Status, plan.Phase, plan.Reason
+	s.Instances, s.Ready, s.Current = plan.Status.Active, plan.Status.Active, plan.Status.Active
+	if len(plan.Notes) > 0 {
+		s.Failures, s.NextTry = 0, time.Time{}
+	}
+	return s
 }
 
 // noteJob stores what the plan says. The beginning and the end of a run are on
 // disk before anything is done about them.
 func (c *Groups) noteJob(ctx context.Context, g *api.Group, plan job.Plan, now time.Time) error {
 	decided := len(plan.Notes) > 0 || g.Status.Job == nil || !g.Status.Job.Next.Equal(plan.Status.Next)
-	set := func(g *api.Group) {
-		g.Status.Job, g.Status.Phase, g.Status.Reason = &plan.Status, plan.Phase, plan.Reason
-		g.Status.Instances, g.Status.Ready, g.Status.Current = plan.Status.Active, plan.Status.Active, plan.Status.Active
-		if len(plan.Notes) > 0 {
-			g.Status.Failures, g.Status.NextTry = 0, time.Time{}
-		}
-	}
+	set := func(g *api.Group) { g.Status = jobStatus(g.Status, plan) }
 	if !decided {
 		if was := *g.Status.Job; was == plan.Status && g.Status.Phase == plan.Phase && g.Status.Reason == plan.Reason {
 			return nil
