@@ -168,3 +168,36 @@ func TestWithoutDaemon(t *testing.T) {
 		t.Errorf("status %d, %s", status, errs.String())
 	}
 }
+
+// The shell is offered the values that flags may have.
+func TestCompletesValues(t *testing.T) {
+	f := newFake(t)
+	f.volumes = []api.Volume{{Meta: api.Meta{Name: "data"}}}
+	f.networks = []api.Network{{Meta: api.Meta{Name: "back"}}}
+	f.instances = []api.Instance{{Meta: api.Meta{ID: "abc", Name: "web"}, Spec: api.InstanceSpec{Image: "app"}, Status: api.InstanceStatus{Phase: api.PhaseRunning}}}
+	f.images = []api.Image{{Names: []string{"app"}}}
+	for typed, want := range map[string]string{
+		"run --network ":         "back\nhost\tthe node's own\nnone\tloopback only\n:1\n",
+		"run --restart=on":       "--restart=on-failure\n:1\n",
+		"run -v d":               "data\n:0\n",
+		"run -v /":               ":0\n",
+		"create --pull a":        "always\n:1\n",
+		"run --volumes-from ":    "web\trunning app\n:1\n",
+		"kill -s SIGK":           "SIGKILL\n:1\n",
+		"kill --signal=SIGK":     "--signal=SIGKILL\n:1\n",
+		"wait --for h":           "healthy\n:1\n",
+		"update --restart n":     "no\n:1\n",
+		"resize --credits s":     "standard\n:1\n",
+		"inspect ":               "web\trunning app\napp\ndata\nback\n:1\n",
+		"inspect --type i":       "instance\nimage\n:1\n",
+		"container stop ":        "web\trunning app\n:1\n",
+		"container stop web ":    ":1\n",
+		"run --env-file ":        ":0\n",
+		"stop --signal SIGU":     "SIGUSR1\nSIGUSR2\n:1\n",
+		"restart --signal SIGIN": "SIGINT\n:1\n",
+	} {
+		if _, out, errs := f.virga("", append([]string{"__complete"}, strings.Split(typed, " ")...)...); out != want {
+			t.Errorf("%q: %q, want %q %s", typed, out, want, errs)
+		}
+	}
+}

@@ -64,6 +64,16 @@ func (a *App) completeAllImages(cmd *command.Command, args []string, _ string) (
 	return names, command.WordsOnly
 }
 
+// completeAnything offers the names of all that inspect finds.
+func (a *App) completeAnything(cmd *command.Command, args []string, word string) ([]string, command.Completion) {
+	var all []string
+	for _, offer := range []completion{a.completeInstances(anyPhase, -1), a.completeAllImages, a.completeVolumes(), a.completeNetworks()} {
+		words, _ := offer(cmd, args, word)
+		all = append(all, words...)
+	}
+	return all, command.WordsOnly
+}
+
 // completeNames offers the names of all objects of a kind that are not given
 // yet. A line is a name, or a name, a tab and what it is.
 func completeNames[T any](client func() *api.Client, list func(*api.Client, context.Context) ([]T, error), line func(T) string) completion {

@@ -20,6 +20,7 @@ func createCommand(a *App) *command.Command {
 		Example:  "  virga create --name db -v data:/var/lib/data -e MODE=prod debian:12 sleep infinity\n  virga start db",
 		Args:     arguments(1, -1),
 		Complete: a.completeImages,
+		Values:   a.specValues(),
 	}
 	s.register(cmd.Flags())
 	cmd.Run = func(cmd *command.Command, args []string) error {

@@ -12,7 +12,8 @@ func inspectCommand(a *App) *command.Command {
 		Short:    "Show all about instances, images, volumes or networks",
 		Example:  "  virga inspect web\n  virga inspect --format '{{.Status.PID}} {{(index .Status.Addresses 0).Address}}' web\n  virga inspect --type volume data",
 		Args:     arguments(1, -1),
-		Complete: a.completeInstances(anyPhase, -1),
+		Complete: a.completeAnything,
+		Values:   map[string]completion{"type": oneOf("instance", "image", "volume", "network")},
 	}
 	f := cmd.Flags()
 	f.StringVarP(&format, "format", "f", "", "print each with a Go `template`")

@@ -14,6 +14,7 @@ func killCommand(a *App) *command.Command {
 		Example:  "  virga kill web\n  virga kill -s HUP web",
 		Args:     arguments(1, -1),
 		Complete: a.completeInstances(running, -1),
+		Values:   map[string]completion{"signal": oneOf(signalWords...)},
 		Run: func(cmd *command.Command, args []string) error {
 			return each(args, func(id string) error {
 				if err := a.api().Kill(cmd.Context(), id, signal); err != nil {

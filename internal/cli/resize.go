@@ -19,6 +19,7 @@ func resizeCommand(a *App) *command.Command {
 		Example:  "  virga resize --type burst.medium web\n  virga resize --type burst.small --credits unlimited web db\n  virga resize --disk 20g db",
 		Args:     arguments(1, -1),
 		Complete: a.completeInstances(anyPhase, -1),
+		Values:   map[string]completion{"type": a.completeTypes(), "credits": a.specValues()["credits"]},
 		Run: func(cmd *command.Command, args []string) error {
 			if kind == "" && disk == "" {
 				if credits != "" {

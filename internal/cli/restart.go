@@ -14,6 +14,7 @@ func restartCommand(a *App) *command.Command {
 		Example:  "  virga restart web\n  virga restart -t 1 web db",
 		Args:     arguments(1, -1),
 		Complete: a.completeInstances(anyPhase, -1),
+		Values:   map[string]completion{"signal": oneOf(signalWords...)},
 	}
 	s.register(cmd.Flags())
 	cmd.Run = func(cmd *command.Command, args []string) error {

@@ -32,6 +32,7 @@ func runCommand(a *App) *command.Command {
 			"  tar c . | virga run -i --rm debian:12 tar t",
 		Args:     arguments(1, -1),
 		Complete: a.completeImages,
+		Values:   a.specValues(),
 	}
 	f := cmd.Flags()
 	r.register(f)

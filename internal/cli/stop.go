@@ -42,6 +42,7 @@ func stopCommand(a *App) *command.Command {
 		Example:  "  virga stop web\n  virga stop -t 60 db",
 		Args:     arguments(1, -1),
 		Complete: a.completeInstances(running, -1),
+		Values:   map[string]completion{"signal": oneOf(signalWords...)},
 	}
 	s.register(cmd.Flags())
 	cmd.Run = func(cmd *command.Command, args []string) error {

@@ -17,6 +17,7 @@ func updateCommand(a *App) *command.Command {
 			"  virga update --device-write-bps 20m --device-read-iops 0 db",
 		Args:     arguments(1, -1),
 		Complete: a.completeInstances(anyPhase, -1),
+		Values:   map[string]completion{"restart": a.specValues()["restart"], "credits": a.specValues()["credits"]},
 	}
 	f := cmd.Flags()
 	l.registerLive(f)

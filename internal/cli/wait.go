@@ -15,6 +15,7 @@ func waitCommand(a *App) *command.Command {
 		Example:  "  virga wait batch1 batch2\n  virga wait --for healthy db",
 		Args:     arguments(1, -1),
 		Complete: a.completeInstances(anyPhase, -1),
+		Values:   map[string]completion{"for": oneOf("stopped", "running", "healthy", "removed")},
 		Run: func(cmd *command.Command, args []string) error {
 			switch state {
 			case "stopped", "running", "healthy", "removed":

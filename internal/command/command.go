@@ -32,6 +32,8 @@ type Command struct {
 	// Complete offers words for the argument being typed, behind args. A
 	// word may be followed by a tab and what it means.
 	Complete func(c *Command, args []string, word string) ([]string, Completion)
+	// Values offers words for the values of flags, by the flags' names.
+	Values map[string]func(c *Command, args []string, word string) ([]string, Completion)
 	// Args refuses arguments; nil takes any.
 	Args func(c *Command, args []string) error
 	// Run does what the command is for.

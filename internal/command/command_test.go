@@ -46,6 +46,12 @@ func newTree() *tree {
 	run.Flags().BoolP("detach", "d", false, "leave it")
 	run.Flags().Bool("secret", false, "")
 	_ = run.Flags().MarkHidden("secret")
+	run.Flags().String("kind", "", "a `kind`")
+	run.Values = map[string]func(*Command, []string, string) ([]string, Completion){
+		"kind": func(*Command, []string, string) ([]string, Completion) {
+			return []string{"large\tbig", "little", "small"}, WordsOnly
+		},
+	}
 	box := &Command{Use: "box", Short: "Boxes", Args: NoArgs}
 	list := &Command{Use: "ls [flags]", Aliases: []string{"list"}, Short: "List", Run: said}
 	list.Flags().BoolP("all", "a", false, "all of them")
@@ -116,6 +122,7 @@ Examples:
 Flags:
   -d, --detach      leave it
   -h, --help        help for run
+      --kind kind   a kind
   -n, --name name   a name
 
 Global Flags:
@@ -158,7 +165,11 @@ func TestComplete(t *testing.T) {
 		"run -d app":       "app:1\tfirst\napp:2\n:1\n",
 		"run --name ":      ":0\n",
 		"run -n ":          ":0\n",
-		"run --":           "--detach\tleave it\n--help\thelp for run\n--name\ta name\n--server\tthe server\n:1\n",
+		"run --kind l":     "large\tbig\nlittle\n:1\n",
+		"run -d --kind=l":  "--kind=large\tbig\n--kind=little\n:1\n",
+		"run --kind=x":     ":1\n",
+		"run --name=l":     ":0\n",
+		"run --":           "--detach\tleave it\n--help\thelp for run\n--kind\ta kind\n--name\ta name\n--server\tthe server\n:1\n",
 		"run x --":         ":0\n", // the workload's
 		"box ls -a --so":   "--some\tsome of them\n:1\n",
 		"box ls -- --so":   ":0\n",

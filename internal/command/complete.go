@@ -51,9 +51,18 @@ func (c *Command) offer(before []string, word string) ([]string, Completion) {
 	}
 	f := called.withInherited()
 	if n := len(rest); n > 0 && len(rest[n-1]) > 1 && rest[n-1][0] == '-' && !strings.Contains(rest[n-1], "=") && !slices.Contains(rest, "--") {
-		if f := called.lookup(rest[n-1]); f != nil && f.NoOptDefVal == "" {
-			return nil, Files // its value
+		if flag := called.lookup(rest[n-1]); flag != nil && flag.NoOptDefVal == "" {
+			words, kind := called.values(flag.Name, word)
+			return beginning(words, word), kind
 		}
+	}
+	if name, value, joined := strings.Cut(word, "="); joined && strings.HasPrefix(name, "--") && !slices.Contains(rest, "--") {
+		values, kind := called.values(name[2:], value)
+		var words []string
+		for _, v := range values {
+			words = append(words, name+"="+v)
+		}
+		return beginning(words, word), kind
 	}
 	// What is typed so far need not be right for something to be offered. A
 	// flag put behind it tells whether one would be taken for a flag there.
@@ -81,7 +90,20 @@ func (c *Command) offer(before []string, word string) ([]string, Completion) {
 	default:
 		kind = Files
 	}
-	return slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !strings.HasPrefix(w, word) }), kind
+	return beginning(words, word), kind
+}
+
+// values are the words that may be the value of a flag.
+func (c *Command) values(flag, word string) ([]string, Completion) {
+	if offer := c.Values[flag]; offer != nil {
+		return offer(c, nil, word)
+	}
+	return nil, Files
+}
+
+// beginning returns those of words that begin with word.
+func beginning(words []string, word string) []string {
+	return slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !strings.HasPrefix(w, word) })
 }
 
 func flagWords(f *pflag.FlagSet, word string) []string {
