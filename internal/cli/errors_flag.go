@@ -15,6 +15,8 @@ import (
 // fieldFlags are the flags that fill a field of the API whose name is another
 // than theirs. The others are called as the field is: memorySwap is --memory-swap.
 var fieldFlags = map[string][]string{
+	"address":      {"ip"},
+	"address6":     {"ip6"},
 	"capAdd":       {"cap-add"},
 	"cpuSet":       {"cpuset-cpus"},
 	"creditMode":   {"credits"},
@@ -28,6 +30,7 @@ var fieldFlags = map[string][]string{
 	"ingressBps":   {"network-rate"},
 	"interval":     {"health-interval"},
 	"labels":       {"label"},
+	"mac":          {"mac-address"},
 	"mode":         {"metadata"},
 	"networkBps":   {"network-bps"},
 	"pricePerHour": {"price"},

@@ -131,10 +131,11 @@ func parseBits(field, s string) (int64, error) {
 		}
 	}
 	n, err := strconv.ParseFloat(number, 64)
-	if err != nil || !(n >= 0 && n*unit <= 1e15) {
+	n *= unit
+	if err != nil || !(n == 0 || n >= 1 && n <= 1e15) { // less than a bit would be no limit
 		return 0, api.Invalid(field, "network rate %q: want bits per second, such as 10m or 1.5gbit", s)
 	}
-	return int64(n * unit), nil
+	return int64(n), nil
 }
 
 // parseDevice reads PATH[:TARGET[:ACCESS]].

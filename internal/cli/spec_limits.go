@@ -67,15 +67,12 @@ func (l *limitFlags) resources() (r api.Resources, err error) {
 	const at = "spec.resources."
 	r = api.Resources{CPUs: l.cpus, CPUShares: l.shares, CPUSet: l.cpuSet, PidsLimit: l.pids, OOMScoreAdj: l.oomScore}
 	r.BlockIO.Weight = l.weight
-	if l.cpuQuota > 0 {
-		if l.cpus != 0 {
-			return r, api.Invalid(at+"cpus", "--cpus and --cpu-quota exclude each other")
-		}
-		period := l.cpuPeriod
-		if period <= 0 {
-			period = 100_000
-		}
-		r.CPUs = float64(l.cpuQuota) / float64(period)
+	quota, err := l.quota()
+	if err != nil {
+		return r, err
+	}
+	if quota > 0 {
+		r.CPUs = quota
 	}
 	steps := []func() error{
 		func() (err error) { r.Disk, err = l.diskSize(at + "disk"); return },
@@ -104,6 +101,35 @@ func (l *limitFlags) resources() (r api.Resources, err error) {
 		r.Ulimits = append(r.Ulimits, u)
 	}
 	return r, nil
+}
+
+// The kernel's bounds of the period of a quota, in microseconds, and what it is
+// unless somebody says otherwise.
+const (
+	minPeriod     = 1_000
+	maxPeriod     = 1_000_000
+	defaultPeriod = 100_000
+)
+
+// quota is what --cpu-quota and --cpu-period amount to in vCPUs, 0 for no limit.
+func (l *limitFlags) quota() (float64, error) {
+	const at = "spec.resources.cpus"
+	period := l.cpuPeriod
+	switch {
+	case l.cpuQuota > 0 && l.cpus != 0:
+		return 0, api.Invalid(at, "--cpus and --cpu-quota exclude each other")
+	case l.cpuQuota < -1:
+		return 0, api.Invalid(at, "--cpu-quota %d is negative", l.cpuQuota).WithHint("-1 is no limit")
+	case period != 0 && (period < minPeriod || period > maxPeriod):
+		return 0, api.Invalid(at, "--cpu-period %d is not between %d and %d microseconds", period, minPeriod, maxPeriod)
+	case period != 0 && l.cpuQuota == 0:
+		return 0, api.Invalid(at, "--cpu-period %d needs --cpu-quota", period).WithHint("--cpus says the same in one number: it is quota/period")
+	case l.cpuQuota <= 0:
+		return 0, nil
+	case period == 0:
+		period = defaultPeriod
+	}
+	return float64(l.cpuQuota) / float64(period), nil
 }
 
 // diskSize reads --disk and Docker's --storage-opt size=.
