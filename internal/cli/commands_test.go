@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -198,6 +199,21 @@ func TestCompletesValues(t *testing.T) {
 	} {
 		if _, out, errs := f.virga("", append([]string{"__complete"}, strings.Split(typed, " ")...)...); out != want {
 			t.Errorf("%q: %q, want %q %s", typed, out, want, errs)
+		}
+	}
+}
+
+// The page of the commands has them all.
+func TestCommandsAreDocumented(t *testing.T) {
+	b, err := os.ReadFile("../../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range groups {
+		for _, e := range g.commands {
+			if !slices.ContainsFunc([]string{"`", " ", "\\|"}, func(end string) bool { return strings.Contains(string(b), "`"+e.name+end) }) {
+				t.Errorf("docs/cli.md says nothing of virga %s", e.name)
+			}
 		}
 	}
 }

@@ -111,6 +111,9 @@ func loadError(err error) error {
 		return api.Errorf(api.CodeNotFound, "there is no Compose file here or above").
 			WithHint("write a compose.yaml, or name one with -f FILE")
 	case errors.Is(err, fs.ErrNotExist):
+		if p, ok := errors.AsType[*fs.PathError](err); ok {
+			return api.Errorf(api.CodeNotFound, "compose file: %s: %s", p.Path, p.Err).WithHint("a path is relative to where the command runs, or to --project-directory")
+		}
 		return api.Errorf(api.CodeNotFound, "compose file: %s", text)
 	case strings.Contains(text, "cycle detected"):
 		return e.WithHint("no service can start before the one it depends on: take one depends_on of the circle away")

@@ -56,7 +56,7 @@ func (a *app) root() *command.Command {
 		Short: "Run what a Compose file describes",
 		Example: "  virga up -d\n  virga compose ps\n  virga compose logs -f web\n" +
 			"  virga down -v",
-		Args: command.NoArgs,
+		Args: noWord,
 		Run:  func(cmd *command.Command, _ []string) error { return cmd.Help() },
 		BadFlag: func(cmd *command.Command, err error) error {
 			return api.Errorf(api.CodeInvalid, "%s", err).WithHint("see `%s --help`", cmd.Path())
