@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"internal/network/...": {"api", "internal/linux/...", "internal/engine", "internal/dns", "internal/network/..."},
 	"internal/dns":         {"api", "internal/linux/..."},
 	"internal/balancer":    {"api", "internal/acme", "internal/ca", "internal/control/service", "internal/control/store", "internal/dns", "internal/linux/...", "internal/network", "internal/proxy"},
-	"internal/proxy/...":   {"api", "internal/proxy/..."},
+	"internal/proxy/...":   {"api", "internal/linux/...", "internal/proxy/..."},
 	"internal/disk/...":    {"api", "internal/linux/..."},
 	"internal/volume/...":  {"api", "internal/linux/...", "internal/disk"},
 	"internal/metadata":    {"api"},

@@ -12,12 +12,7 @@ const streamSilence = 10 * time.Minute
 
 // attempt sends the request to b and copies the answer.
 func (x *exchange) attempt(b *backend, now time.Time, sticky string) (again bool, err error) {
-	up, used, err := b.take(background(), now, x.pool.ConnectTimeout)
-	if err == nil && used && !x.idempotent() && !alive(up) {
-		up.Close()
-		up, err = b.dial(background(), x.pool.ConnectTimeout)
-		used = false
-	}
+	up, used, err := b.take(background(), now, x.pool.ConnectTimeout, !x.idempotent())
 	if err != nil {
 		return false, errors.Join(errDial, err)
 	}
@@ -30,10 +25,10 @@ func (x *exchange) attempt(b *backend, now time.Time, sticky string) (again bool
 		}
 		up.Close()
 	}()
-	if err := x.send(); err != nil {
-		return false, err
+	status := 0
+	if err = x.send(now); err == nil {
+		status, err = x.readAnswer()
 	}
-	status, err := x.readAnswer(now)
 	if err != nil {
 		if used && err == io.EOF && x.repeatable(errStale) {
 			return x.attempt(b, now, sticky) // closed while idle: no fault of the backend's
@@ -48,8 +43,9 @@ func (x *exchange) attempt(b *backend, now time.Time, sticky string) (again bool
 	return again, err
 }
 
-// send writes the request's head with what there is of its body, then the rest.
-func (x *exchange) send() error {
+// send writes the request's head with what there is of its body, then the rest,
+// and begins to wait for the answer.
+func (x *exchange) send(now time.Time) error {
 	h := &x.request
 	x.out = appendRequest(x.out[:0], h, x.target, &x.from, x.secure)
 	framing := h.requestFraming()
@@ -64,11 +60,12 @@ func (x *exchange) send() error {
 			x.bodySent = true
 		}
 	}
+	if framing == none || framing == counted && left == 0 {
+		x.up.readWithin(now, x.pool.HeadTimeout)
+		return x.up.ask(x.out)
+	}
 	if _, err := x.up.Write(x.out); err != nil {
 		return err
-	}
-	if framing == none || framing == counted && left == 0 {
-		return nil
 	}
 	if h.expect && len(x.in.buffered()) == 0 {
 		if _, err := x.in.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n")); err != nil {
@@ -95,12 +92,12 @@ func (x *exchange) send() error {
 	if err == errBody {
 		return errClient
 	}
+	x.up.readWithin(time.Now(), x.pool.HeadTimeout)
 	return err
 }
 
 // readAnswer reads the head of the final answer; interim ones are left out.
-func (x *exchange) readAnswer(now time.Time) (int, error) {
-	x.up.SetReadDeadline(time.Now().Add(x.pool.HeadTimeout))
+func (x *exchange) readAnswer() (int, error) {
 	for range 8 {
 		b, err := x.up.readHead()
 		if err != nil {
@@ -130,7 +127,8 @@ func (x *exchange) reply(status int, sticky string) (again, healthy bool, err er
 	}
 	x.status = status
 	x.out = appendResponse(x.out[:0], h, status, framing, again, http11, extra)
-	dst := &prefixed{Conn: x.in.Conn, prefix: x.out}
+	dst := &x.answers
+	*dst = answers{session: x.session}
 	x.up.silence = streamSilence
 	defer func() { x.up.silence = 0 }()
 	switch framing {

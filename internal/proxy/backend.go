@@ -34,17 +34,13 @@ type backend struct {
 	ejectedTill atomic.Int64 // unix nanoseconds
 
 	mu   sync.Mutex
-	idle []idleConn // +checklocks:mu the last one is the warmest
-	gone bool       // +checklocks:mu no longer in the configuration
+	idle []*stream // +checklocks:mu the last one is the warmest
+	gone bool      // +checklocks:mu no longer in the configuration
 }
 
-type idleConn struct {
-	*stream
-	since time.Time
-}
-
-// take returns a connection, and whether it was used before.
-func (b *backend) take(ctx context.Context, now time.Time, timeout time.Duration) (*stream, bool, error) {
+// take returns a connection, and whether it was used before. sure asks for one
+// that is known to be open, for a request that must not be repeated.
+func (b *backend) take(ctx context.Context, now time.Time, timeout time.Duration, sure bool) (*stream, bool, error) {
 	for {
 		b.mu.Lock()
 		n := len(b.idle)
@@ -53,11 +49,11 @@ func (b *backend) take(ctx context.Context, now time.Time, timeout time.Duration
 			break
 		}
 		c := b.idle[n-1]
-		b.idle[n-1] = idleConn{}
+		b.idle[n-1] = nil
 		b.idle = b.idle[:n-1]
 		b.mu.Unlock()
-		if now.Sub(c.since) < maxIdleAge && len(c.buffered()) == 0 {
-			return c.stream, true, nil
+		if now.Sub(c.since) < maxIdleAge && len(c.buffered()) == 0 && (!sure || alive(c)) {
+			return c, true, nil
 		}
 		c.Close()
 	}
@@ -81,7 +77,8 @@ func (b *backend) give(s *stream, now time.Time) {
 	b.mu.Lock()
 	keep := !b.gone && len(b.idle) < maxIdle
 	if keep {
-		b.idle = append(b.idle, idleConn{s, now})
+		s.since = now
+		b.idle = append(b.idle, s)
 	}
 	b.mu.Unlock()
 	if !keep {

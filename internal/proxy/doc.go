@@ -8,6 +8,11 @@
 // outstanding requests for its weight, and its answer is copied back; nothing
 // is buffered beyond the head and what arrived with it.
 //
+// A request without a body costs one read and one write on either side and no
+// memory: it is served in the middle of the read from the client (waiter),
+// goes to the backend within the read of the answer (wire), and time limits are
+// set anew only when they are about to be off (stream.readWithin).
+//
 // The head parser is strict: what two parsers could read in two ways (several
 // lengths, a length beside chunks, folded lines, white space before a colon)
 // is refused, so that no request can be smuggled past it.

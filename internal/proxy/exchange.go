@@ -16,20 +16,33 @@ type exchange struct {
 	method   []byte
 	target   []byte
 	start    time.Time
+	over     time.Time // when run ended
 	from     origin
 	status   int
 	tried    []*backend
 	bodySent bool // some of the request's body was taken from the client
 }
 
+// forget lets go of what the exchange spoke of.
+func (x *exchange) forget() {
+	clear(x.tried)
+	*x = exchange{tried: x.tried[:0]}
+}
+
 // run carries the request to a backend and the answer back, on another backend
 // where that is safe, and reports whether the client's connection may go on.
 func (x *exchange) run() bool {
+	again := x.carry()
+	x.over = time.Now()
+	return again
+}
+
+func (x *exchange) carry() bool {
 	var last error
 	until := time.Time{}
+	now := x.start
 	for retries := x.pool.Retries; ; retries-- {
 		sticky := x.sticky()
-		now := time.Now()
 		prefer := sticky
 		if prefer == "" && x.pool.Source {
 			prefer = x.pool.of(x.from.client, now)
@@ -41,6 +54,7 @@ func (x *exchange) run() bool {
 			if x.hold(&until, now) {
 				retries++
 				x.tried = x.tried[:0]
+				now = time.Now()
 				continue
 			}
 			x.unavailable(last)
@@ -57,7 +71,8 @@ func (x *exchange) run() bool {
 		if errors.Is(err, errClient) {
 			return false
 		}
-		b.failed(time.Now(), x.pool.EjectAfter)
+		now = time.Now()
+		b.failed(now, x.pool.EjectAfter)
 		last = err
 		if x.status != 0 {
 			return false // the answer had begun: it can only break off

@@ -264,6 +264,10 @@ func (h *head) persists() bool {
 	return h.keep && !h.close
 }
 
+// alone reports whether a request has nothing behind its head, and whether that
+// is the end of what its client has to say before the answer.
+func (h *head) alone() bool { return h.requestFraming() == none && !h.upgrade && !h.expect }
+
 // value is the first value of a field, by its lower-case name.
 func (h *head) value(name string) []byte {
 	for _, f := range h.fields {

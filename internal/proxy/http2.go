@@ -28,8 +28,8 @@ func (p *Proxy) newHTTP2() *http.Server {
 
 // serveHTTP2 serves one connection until it ends. The proxy counts it as busy:
 // only the HTTP/2 server knows when it is idle.
-func (p *Proxy) serveHTTP2(c, raw net.Conn) {
-	if !p.busy(raw, true) {
+func (p *Proxy) serveHTTP2(c net.Conn, o *client) {
+	if !o.begin() {
 		c.Close()
 		return
 	}
@@ -67,12 +67,15 @@ func (l *oneConn) Close() error   { return nil }
 func (l *oneConn) Addr() net.Addr { return l.conn.LocalAddr() }
 
 // preread is a stream as a connection: what it has buffered is read first.
-type preread struct{ *stream }
+type preread struct {
+	net.Conn
+	from *stream
+}
 
 func (p preread) Read(b []byte) (int, error) {
-	if have := p.buffered(); len(have) > 0 {
+	if have := p.from.buffered(); len(have) > 0 {
 		n := copy(b, have)
-		p.r += n
+		p.from.r += n
 		return n, nil
 	}
 	return p.Conn.Read(b)

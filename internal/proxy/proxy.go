@@ -41,10 +41,11 @@ type Proxy struct {
 	setting sync.Mutex
 	metrics map[string]*Metrics // +checklocks:setting by pool
 
-	mu    sync.Mutex
-	conns map[net.Conn]bool // +checklocks:mu open client connections; true while idle
-	done  bool              // +checklocks:mu
-	wait  sync.WaitGroup
+	done atomic.Bool // no further request may begin
+	wait sync.WaitGroup
+
+	mu      sync.Mutex
+	clients map[*client]struct{} // +checklocks:mu open connections
 }
 
 // Access is one request that was answered, for the access log.
@@ -60,7 +61,7 @@ type Access struct {
 // New makes a proxy without routes. access is called once for each request,
 // from the goroutine that served it; nil has no access log.
 func New(log *slog.Logger, access func(Access)) *Proxy {
-	p := &Proxy{log: log, access: access, metrics: map[string]*Metrics{}, conns: map[net.Conn]bool{}}
+	p := &Proxy{log: log, access: access, metrics: map[string]*Metrics{}, clients: map[*client]struct{}{}}
 	p.table.Store(newTable(nil, nil))
 	p.http2 = p.newHTTP2()
 	p.plain, p.h2c = newTransports()
@@ -166,21 +167,21 @@ func (p *Proxy) Serve(l net.Listener, secure *tls.Config) error {
 			}
 			return err
 		}
-		if !p.track(c) {
+		o := &client{Conn: c}
+		if !p.track(o) {
 			c.Close()
 			return nil
 		}
-		p.wait.Go(func() { p.serveConn(c, secure) })
+		p.wait.Go(func() { p.serveConn(o, secure) })
 	}
 }
 
 // serveConn finds out what the client speaks and serves it.
-func (p *Proxy) serveConn(c net.Conn, secure *tls.Config) {
+func (p *Proxy) serveConn(c *client, secure *tls.Config) {
 	defer p.untrack(c)
-	client := clientOf(c)
-	conn := c
+	conn := c.Conn
 	if secure != nil {
-		t := tls.Server(c, secure)
+		t := tls.Server(c.Conn, secure)
 		c.SetDeadline(time.Now().Add(headTimeout))
 		if err := t.HandshakeContext(context.Background()); err != nil {
 			c.Close()
@@ -198,49 +199,16 @@ func (p *Proxy) serveConn(c net.Conn, secure *tls.Config) {
 		}
 		conn = t
 	}
-	s := newSession(p, conn, c, client, secure != nil)
-	s.run()
-}
-
-func (p *Proxy) track(c net.Conn) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.done {
-		return false
-	}
-	p.conns[c] = true
-	return true
-}
-
-func (p *Proxy) untrack(c net.Conn) {
-	p.mu.Lock()
-	delete(p.conns, c)
-	p.mu.Unlock()
-}
-
-// busy notes whether a request is being served on c; it returns false when
-// the proxy is closing and no further request may begin.
-func (p *Proxy) busy(c net.Conn, yes bool) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.done {
-		return false
-	}
-	p.conns[c] = !yes
-	return true
+	newSession(p, conn, c, secure != nil).run()
 }
 
 // Shutdown lets the requests that are being served finish, until ctx ends, and
 // closes every connection. The caller closes the listeners first.
 func (p *Proxy) Shutdown(ctx context.Context) error {
-	p.mu.Lock()
-	p.done = true
-	for c, idle := range p.conns {
-		if idle {
-			c.Close()
-		}
+	p.done.Store(true)
+	for _, c := range p.open() {
+		c.endIdle()
 	}
-	p.mu.Unlock()
 	p.http2.Shutdown(ctx) // ctx's end is reported below
 	finished := make(chan struct{})
 	go func() {
@@ -252,11 +220,9 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 	case <-finished:
 	case <-ctx.Done():
 		err = ctx.Err()
-		p.mu.Lock()
-		for c := range p.conns {
-			c.Close()
+		for _, c := range p.open() {
+			c.end()
 		}
-		p.mu.Unlock()
 		<-finished
 	}
 	p.Set(Config{})

@@ -28,7 +28,7 @@ type front struct {
 	addr string
 }
 
-func newFront(t *testing.T, secure *tls.Config) *front {
+func newFront(t testing.TB, secure *tls.Config) *front {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -9,17 +9,19 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
+
+	"github.com/virga-cloud/virga/internal/linux/socket"
 )
 
 // session is one HTTP/1 client connection. All of it runs in one goroutine.
 type session struct {
 	proxy  *Proxy
-	raw    net.Conn // what the proxy tracks
+	raw    *client
 	in     *stream
 	client netip.Addr
 	secure bool
+	began  bool    // a request was served
 	ready  *waiter // of a connection without TLS
 
 	*scratch // nil while the client is silent
@@ -29,37 +31,40 @@ type session struct {
 // none, so that ten thousand of them cost little.
 type scratch struct {
 	request, response head
+	exchange          exchange
+	answers           answers
 	text              []byte // of the request's head: the body may overwrite what was read
 	out               []byte // head being written
 	in                []byte // what the client's stream reads into
+	inbox             socket.Inbox
 }
 
 var scratches = sync.Pool{New: func() any { return &scratch{in: make([]byte, firstBuffer)} }}
 
-func newSession(p *Proxy, c, raw net.Conn, client netip.Addr, secure bool) *session {
-	s := &session{proxy: p, raw: raw, in: &stream{Conn: c}, client: client, secure: secure}
+func newSession(p *Proxy, c net.Conn, raw *client, secure bool) *session {
+	s := &session{proxy: p, raw: raw, in: &stream{Conn: c}, client: raw.address(), secure: secure}
 	if t, ok := c.(*net.TCPConn); ok {
-		s.ready = newWaiter(t)
+		s.ready = newWaiter(t, s.whole)
 	}
 	return s
 }
 
-// await blocks until the client begins a request.
-func (s *session) await() error {
+// await blocks until the client begins a request that is left to run, and
+// returns how the requests that came whole before it ended.
+func (s *session) await() (next, error) {
 	if s.ready == nil {
 		if s.scratch == nil {
-			s.scratch = scratches.Get().(*scratch)
-			s.in.buf = s.scratch.in
+			s.use(scratches.Get().(*scratch), 0)
 		}
-		return s.in.fill(maxHead)
+		return left, s.in.fill(maxHead)
 	}
 	s.rest()
-	err := s.ready.read()
-	s.scratch, s.ready.into = s.ready.into, nil
-	if s.scratch != nil {
-		s.in.buf, s.in.r, s.in.w = s.scratch.in, 0, s.ready.n
-	}
-	return err
+	return s.ready.wait()
+}
+
+// use takes memory, with what was read into it.
+func (s *session) use(m *scratch, n int) {
+	s.scratch, s.in.buf, s.in.r, s.in.w = m, m.in, 0, n
 }
 
 // rest gives the memory back when everything that was read is used.
@@ -67,61 +72,12 @@ func (s *session) rest() {
 	if s.scratch == nil {
 		return
 	}
-	if cap(s.out)+cap(s.text) <= 4*firstBuffer && len(s.in.buf) == firstBuffer {
+	if cap(s.out)+cap(s.text) <= maxScratch && len(s.in.buf) == firstBuffer {
 		s.scratch.in = s.in.buf
+		s.scratch.exchange.forget()
 		scratches.Put(s.scratch)
 	}
 	s.scratch, s.in.buf, s.in.r, s.in.w = nil, nil, 0, 0
-}
-
-// waiter reads from a connection into memory that it takes only when there is
-// something to read.
-type waiter struct {
-	raw  syscall.RawConn
-	try  func(fd uintptr) bool
-	into *scratch // of the last read, or nil
-	n    int
-	err  error
-}
-
-func newWaiter(c *net.TCPConn) *waiter {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	w := &waiter{raw: raw}
-	w.try = func(fd uintptr) bool {
-		into := scratches.Get().(*scratch)
-		n, err := syscall.Read(int(fd), into.in)
-		for err == syscall.EINTR {
-			n, err = syscall.Read(int(fd), into.in)
-		}
-		switch {
-		case err == syscall.EAGAIN:
-			scratches.Put(into)
-			return false
-		case err == nil && n == 0:
-			err = io.EOF
-		}
-		w.into, w.n, w.err = into, max(n, 0), err
-		return true
-	}
-	return w
-}
-
-// read fills into with what comes next.
-func (w *waiter) read() error {
-	if err := w.raw.Read(w.try); err != nil {
-		return err
-	}
-	return w.err
-}
-
-func clientOf(c net.Conn) netip.Addr {
-	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
-		return a.AddrPort().Addr().Unmap()
-	}
-	return netip.IPv6Unspecified()
 }
 
 var http2Preface = []byte("PRI * HTTP/2.0\r\n\r\n")
@@ -130,26 +86,28 @@ var http2Preface = []byte("PRI * HTTP/2.0\r\n\r\n")
 func (s *session) run() {
 	defer s.rest()
 	defer s.in.Close()
-	for first := true; ; first = false {
+	for ; ; s.began = true {
 		now := time.Now()
 		if len(s.in.buffered()) == 0 {
-			s.in.SetReadDeadline(now.Add(idleTimeout))
-			if err := s.await(); err != nil {
+			s.in.readWithin(now, idleTimeout)
+			if next, err := s.await(); err != nil || next == over {
 				return
 			}
 			now = time.Now()
 		}
-		s.in.SetReadDeadline(now.Add(headTimeout))
+		if headEnd(s.in.buffered(), 0) == 0 {
+			s.in.readWithin(now, headTimeout)
+		}
 		b, err := s.in.readHead()
 		if err != nil {
 			s.refuse(err)
 			return
 		}
-		if first && bytes.Equal(b, http2Preface) {
+		if !s.began && bytes.Equal(b, http2Preface) {
 			s.in.SetReadDeadline(time.Time{})
 			s.in.r -= len(b)
 			s.scratch = nil // its buffer belongs to HTTP/2 now
-			s.proxy.serveHTTP2(preread{s.in}, s.raw)
+			s.proxy.serveHTTP2(preread{s.in.Conn, s.in}, s.raw)
 			return
 		}
 		s.text = append(s.text[:0], b...)
@@ -157,14 +115,53 @@ func (s *session) run() {
 			s.refuse(err)
 			return
 		}
-		if !s.proxy.busy(s.raw, true) {
-			return
-		}
-		again := s.serve(now)
-		if !s.proxy.busy(s.raw, false) || !again {
+		if !s.serve(now) {
 			return
 		}
 	}
+}
+
+// next is what becomes of a connection after what was read from it.
+type next uint8
+
+const (
+	left   next = iota // it is for run to serve
+	silent             // it was served: wait for what comes
+	over               // it was served, and the connection ends
+)
+
+// whole serves what was just read into m, if it is one whole request that needs
+// nothing more of the client. It is called in the middle of a read: who reads
+// from the client there waits for himself.
+func (s *session) whole(m *scratch, n int) next {
+	s.use(m, n)
+	b := s.in.buffered()
+	if headEnd(b, 0) != n || s.request.parseRequest(b) != nil || !s.request.alone() {
+		return left
+	}
+	now := time.Now()
+	s.in.r = n
+	s.began = true
+	if !s.serve(now) {
+		return over
+	}
+	s.in.readWithin(s.exchange.over, idleTimeout)
+	s.rest()
+	return silent
+}
+
+// write sends to the client. It may take paceStop without any progress.
+func (s *session) write(b []byte) error {
+	if s.ready != nil {
+		n, err := s.ready.send(b)
+		if err != nil || n == len(b) {
+			return err
+		}
+		b = b[n:]
+	}
+	s.in.SetWriteDeadline(time.Now().Add(paceStop))
+	_, err := s.in.Conn.Write(b)
+	return err
 }
 
 // refuse answers a request that cannot be served at all.
@@ -182,7 +179,7 @@ func (s *session) refuse(err error) {
 }
 
 func (s *session) linger() {
-	if t, ok := s.raw.(*net.TCPConn); ok {
+	if t, ok := s.raw.Conn.(*net.TCPConn); ok {
 		t.CloseWrite()
 		t.SetReadDeadline(time.Now().Add(time.Second))
 		io.CopyN(io.Discard, t, 256<<10)
@@ -246,6 +243,11 @@ func reason(status int) string {
 
 // serve answers one request and reports whether the connection may go on.
 func (s *session) serve(start time.Time) bool {
+	return s.raw.begin() && s.respond(start) && s.raw.finish(s.proxy)
+}
+
+// respond finds out who has the answer, and has it given.
+func (s *session) respond(start time.Time) bool {
 	h := &s.request
 	method := h.first.of(h.buf)
 	target, path := s.target()
@@ -269,7 +271,8 @@ func (s *session) serve(start time.Time) bool {
 			target = append([]byte{'/'}, target...)
 		}
 	}
-	x := exchange{session: s, pool: e.pool, method: method, target: target, start: start, from: e.pool.origin(s.client, h)}
+	x := &s.exchange
+	*x = exchange{session: s, pool: e.pool, method: method, target: target, start: start, from: e.pool.origin(s.client, h), tried: x.tried[:0]}
 	if limit := e.pool.MaxBody; limit > 0 && h.length > limit {
 		x.fail(413, tooLarge(limit).Error())
 		e.pool.metrics.observe(413, time.Since(start))
@@ -277,7 +280,7 @@ func (s *session) serve(start time.Time) bool {
 		return false
 	}
 	again := x.run()
-	took := time.Since(start)
+	took := x.over.Sub(start)
 	e.pool.metrics.observe(x.status, took)
 	if log := s.proxy.access; log != nil && e.pool.AccessLog {
 		a := Access{Time: start, Client: x.from.client.String(), Method: string(method), Host: string(h.host.of(h.buf)),

@@ -15,7 +15,10 @@ type stream struct {
 	// read; 0 leaves the deadline to others.
 	silence time.Duration
 	// pace, or nil, is what a client's body is held to.
-	pace *pace
+	pace  *pace
+	until time.Time // what readWithin has set last; zero when somebody else has
+	since time.Time // when it became idle; of a backend's
+	wire  *wire     // of a backend's, or nil
 }
 
 const (
@@ -26,9 +29,40 @@ const (
 	spliceFrom = 64 << 10
 	// splicePiece is moved at a time, so that each piece has its deadline.
 	splicePiece = 256 << 10
+	// maxScratch is how much of a session's own memory is worth keeping for the
+	// next: heads with the largest piece of a body.
+	maxScratch = 2 * copyBuffer
+	// lateness is the part of a time limit that the limit may be late by, for
+	// not being set anew each time.
+	lateness = 16
 )
 
-func newStream(c net.Conn) *stream { return &stream{Conn: c, buf: make([]byte, firstBuffer)} }
+func newStream(c net.Conn) *stream {
+	s := &stream{Conn: c, buf: make([]byte, firstBuffer)}
+	s.wire = newWire(s)
+	return s
+}
+
+// readWithin gives the other side d to send something, or slightly more.
+func (s *stream) readWithin(now time.Time, d time.Duration) {
+	if has := s.until.Sub(now); has >= d && has <= d+d/lateness {
+		return
+	}
+	s.until = now.Add(d + d/lateness)
+	s.Conn.SetReadDeadline(s.until)
+}
+
+// SetReadDeadline is that of the connection.
+func (s *stream) SetReadDeadline(t time.Time) error {
+	s.until = time.Time{}
+	return s.Conn.SetReadDeadline(t)
+}
+
+// SetDeadline is that of the connection.
+func (s *stream) SetDeadline(t time.Time) error {
+	s.until = time.Time{}
+	return s.Conn.SetDeadline(t)
+}
 
 func (s *stream) buffered() []byte { return s.buf[s.r:s.w] }
 
@@ -69,7 +103,7 @@ func (s *stream) extend() {
 	case s.pace != nil:
 		s.SetReadDeadline(s.pace.deadline(time.Now()))
 	case s.silence > 0:
-		s.SetReadDeadline(time.Now().Add(s.silence))
+		s.readWithin(time.Now(), s.silence)
 	}
 }
 
