@@ -1,38 +1,29 @@
 package main
 
-import (
-	"context"
-	"fmt"
-)
+import "context"
 
-// networkPart is one part of the subject network.
-type networkPart struct {
-	about string
-	run   func(context.Context, *env) error
+// networkParts measure what a network of virga costs beside one made by hand
+// and beside Docker's, and how fast it is changed: throughput between instances
+// and the node; published ports and services in the kernel; an instance's place
+// from the pool; changes of the rules of a node with 1,000 instances and 200
+// services; requests through the proxy on one core; answers of the name server
+// on one core. Each records its figures, named network.*, and leaves nothing
+// behind.
+var networkParts = []part{
+	{"throughput", withTools(networkThroughput)},
+	{"paths", withTools(networkKernelPaths)},
+	{"attach", withTools(networkAttach)},
+	{"change", withTools(networkChange)},
+	{"l7", withTools(networkProxy)},
+	{"dns", withTools(networkDNS)},
 }
 
-// networkParts are measured one after the other. Each records its figures,
-// named network.*, and leaves nothing behind.
-var networkParts = []networkPart{
-	{"throughput between instances and the node, beside a bridge made by hand", networkThroughput},
-	{"published ports and services in the kernel, beside the instance's own address", networkKernelPaths},
-	{"an instance is given its place, from the pool", networkAttach},
-	{"changes of the rules of a node with 1,000 instances and 200 services", networkChange},
-	{"requests through the proxy on one core, beside nginx and haproxy", networkProxy},
-	{"answers of the name server on one core", networkDNS},
-}
-
-// benchNetwork measures what a network of virga costs beside one made by hand
-// and beside Docker's, and how fast it is changed.
-func benchNetwork(ctx context.Context, e *env) error {
-	if err := e.importTools(ctx); err != nil {
-		return err
-	}
-	for _, p := range networkParts {
-		fmt.Printf(" %s\n", p.about)
-		if err := p.run(ctx, e); err != nil {
-			return fmt.Errorf("%s: %w", p.about, err)
+// withTools is a part whose daemon has the image toolsImage.
+func withTools(run func(context.Context, *env) error) func(*env, context.Context) error {
+	return func(e *env, ctx context.Context) error {
+		if err := e.importTools(ctx); err != nil {
+			return err
 		}
+		return run(ctx, e)
 	}
-	return nil
 }
