@@ -79,9 +79,11 @@ func dialError(socket string, err error) error {
 // maxIdle bounds the connections kept for later calls.
 const maxIdle = 4
 
-func (c *Client) take(ctx context.Context) (*wire, error) {
+// take returns a connection for r: one that is idle, unless r may not be sent
+// twice, which one that the daemon has closed meanwhile would need.
+func (c *Client) take(ctx context.Context, r request) (*wire, error) {
 	c.mu.Lock()
-	if n := len(c.idle); n > 0 {
+	if n := len(c.idle); n > 0 && r.ahead == nil {
 		w := c.idle[n-1]
 		c.idle = c.idle[:n-1]
 		c.mu.Unlock()
@@ -119,7 +121,7 @@ type answer struct {
 // error. The caller closes it.
 func (c *Client) open(ctx context.Context, r request) (*answer, error) {
 	for {
-		w, err := c.take(ctx)
+		w, err := c.take(ctx, r)
 		if err != nil {
 			return nil, err
 		}
@@ -165,6 +167,7 @@ func (c *Client) exchange(ctx context.Context, w *wire, r request) (*answer, err
 		a.stop()
 		return nil, a.sendError(err)
 	}
+	a.keep = a.keep && r.ahead == nil
 	return a, nil
 }
 

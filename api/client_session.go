@@ -34,7 +34,7 @@ func (c *Client) Attach(ctx context.Context, id string, o AttachOptions) (*Clien
 	if o.Logs {
 		q.Set("logs", "true")
 	}
-	return c.session(ctx, "/instances/"+esc(id)+"/attach", q)
+	return c.session(ctx, "/instances/"+esc(id)+"/attach", q, nil)
 }
 
 // Run creates an instance, connects to its first process and starts it, in one
@@ -42,11 +42,15 @@ func (c *Client) Attach(ctx context.Context, id string, o AttachOptions) (*Clien
 // cannot be created is an error, that it cannot be started is told by the
 // session.
 func (c *Client) Run(ctx context.Context, r CreateRequest) (*ClientSession, string, error) {
-	s, err := c.session(ctx, "/run", nil)
+	b, err := encode(r)
+	if err != nil {
+		return nil, "", fmt.Errorf("encode request: %w", err)
+	}
+	s, err := c.session(ctx, "/run", nil, b)
 	if err != nil {
 		return nil, "", err
 	}
-	id, err := s.begin(r)
+	id, err := s.made()
 	if err != nil {
 		_ = s.Close()
 		return nil, "", err
@@ -54,15 +58,8 @@ func (c *Client) Run(ctx context.Context, r CreateRequest) (*ClientSession, stri
 	return s, id, nil
 }
 
-// begin sends what to run and waits until it is made.
-func (s *ClientSession) begin(r CreateRequest) (string, error) {
-	b, err := encode(r)
-	if err != nil {
-		return "", fmt.Errorf("encode request: %w", err)
-	}
-	if err := s.ws.Write(ws.Text, b); err != nil {
-		return "", brokenError(err)
-	}
+// made waits until the instance is stored and returns its id.
+func (s *ClientSession) made() (string, error) {
 	_, _, control, err := s.Receive()
 	switch {
 	case err != nil:
@@ -77,25 +74,23 @@ func (s *ClientSession) begin(r CreateRequest) (string, error) {
 
 // Exec runs a process in a running instance and connects to it.
 func (c *Client) Exec(ctx context.Context, id string, spec ExecSpec) (*ClientSession, error) {
-	s, err := c.session(ctx, "/instances/"+esc(id)+"/exec", nil)
+	b, err := encode(spec)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("encode request: %w", err)
 	}
-	b, err := json.Marshal(spec)
-	if err == nil {
-		err = s.ws.Write(ws.Text, b)
-	}
-	if err != nil {
-		_ = s.Close()
-		return nil, fmt.Errorf("exec in %s: %w", id, err)
-	}
-	return s, nil
+	return c.session(ctx, "/instances/"+esc(id)+"/exec", nil, b)
 }
 
-func (c *Client) session(ctx context.Context, path string, q url.Values) (*ClientSession, error) {
+// session opens a session whose first message, unless nil, goes out with the
+// request: a round trip less.
+func (c *Client) session(ctx context.Context, path string, q url.Values, first []byte) (*ClientSession, error) {
 	key := ws.NewKey()
-	a, err := c.open(ctx, request{method: "GET", target: c.target(path, q), header: "Connection: Upgrade\r\n" +
-		"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + "\r\n"})
+	r := request{method: "GET", target: c.target(path, q), header: "Connection: Upgrade\r\n" +
+		"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + "\r\n"}
+	if first != nil {
+		r.ahead = ws.Append(nil, ws.Text, first)
+	}
+	a, err := c.open(ctx, r)
 	if err != nil {
 		return nil, err
 	}

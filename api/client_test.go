@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/virga-cloud/virga/api/ws"
 )
 
 // serve runs a handler on a unix socket and returns a client of it, and the
@@ -243,4 +245,64 @@ func FuzzEvents(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A session's first message goes out with the request, which therefore has a
+// connection of its own and leaves none behind when it is refused.
+func TestRunThatIsRefused(t *testing.T) {
+	c, conns := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/run" {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusConflict)
+			_ = json.NewEncoder(w).Encode(Errorf(CodeConflict, "not now"))
+			return
+		}
+		_, _ = io.WriteString(w, "[]")
+	})
+	for n := range 3 {
+		if _, err := c.Images(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := c.Run(t.Context(), CreateRequest{}); CodeOf(err) != CodeConflict {
+			t.Fatalf("Run = %v, want a conflict", err)
+		}
+		if have, want := int(conns.Load()), n+2; have != want {
+			t.Fatalf("%d connections, want %d", have, want)
+		}
+	}
+}
+
+func TestRunSendsItsRequestAhead(t *testing.T) {
+	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		conn, rw, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		// The whole message is there before the upgrade is answered.
+		head := make([]byte, 6)
+		if _, err := io.ReadFull(rw, head); err != nil || head[0] != 0x81 || head[1]&0x80 == 0 {
+			t.Errorf("header of the first frame % x, %v", head, err)
+			return
+		}
+		msg := make([]byte, head[1]&0x7f)
+		_, err = io.ReadFull(rw, msg)
+		for i := range msg {
+			msg[i] ^= head[2+i%4]
+		}
+		var got CreateRequest
+		if err = errors.Join(err, json.Unmarshal(msg, &got)); err != nil || got.Name != "web" {
+			t.Errorf("first message %q, %v", msg, err)
+		}
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+			ws.Accept(r.Header.Get("Sec-WebSocket-Key")))
+		const answer = `{"ready":true,"instance":"id"}`
+		_, _ = conn.Write(append([]byte{0x81, byte(len(answer))}, answer...))
+	})
+	s, id, err := c.Run(t.Context(), CreateRequest{Name: "web"})
+	if err != nil || id != "id" {
+		t.Fatalf("Run = %q, %v", id, err)
+	}
+	_ = s.Close()
 }

@@ -30,6 +30,9 @@ type request struct {
 	header         string    // further lines, each with its CRLF
 	body           []byte    // JSON, or nil
 	stream         io.Reader // instead of body: sent in chunks
+	// ahead goes out with an Upgrade, for the protocol that follows. A daemon
+	// that refuses takes it for another request: the connection ends with the answer.
+	ahead []byte
 }
 
 // response is the head of an answer and its body to be read.
@@ -59,6 +62,7 @@ func (w *wire) send(r request, token Secret) (func() error, error) {
 		b.Write(r.body)
 	case r.method == "GET":
 		b.WriteString("\r\n")
+		b.Write(r.ahead)
 	default:
 		b.WriteString("Content-Length: 0\r\n\r\n")
 	}

@@ -130,13 +130,23 @@ func (c *Conn) write(op byte, parts ...[]byte) error {
 	return c.frame(op, parts...)
 }
 
-// frame writes one masked frame with a single call. c.mu is held.
+// frame writes one frame with a single call. c.mu is held.
 func (c *Conn) frame(op byte, parts ...[]byte) error {
+	c.out = appendFrame(c.out[:0], op, parts...)
+	_, err := c.conn.Write(c.out)
+	return err
+}
+
+// Append appends one message to b, as it goes over the connection.
+func Append(b []byte, kind Kind, msg []byte) []byte { return appendFrame(b, byte(kind), msg) }
+
+// appendFrame appends one masked frame to b.
+func appendFrame(b []byte, op byte, parts ...[]byte) []byte {
 	size := 0
 	for _, p := range parts {
 		size += len(p)
 	}
-	b := append(c.out[:0], 0x80|op)
+	b = append(b, 0x80|op)
 	switch {
 	case size < 126:
 		b = append(b, 0x80|byte(size))
@@ -154,9 +164,7 @@ func (c *Conn) frame(op byte, parts ...[]byte) error {
 	for i := range b[start:] {
 		b[start+i] ^= mask[i&3]
 	}
-	c.out = b
-	_, err := c.conn.Write(b)
-	return err
+	return b
 }
 
 // Close says goodbye and closes the connection. It may be called twice.

@@ -53,7 +53,7 @@ func (c *attach) run(ctx context.Context, a *App, id string) error {
 	if err != nil {
 		return err
 	}
-	d := dialogue{tty: i.Spec.TTY, stdin: i.Spec.Stdin && !c.noStdin, keys: keys, proxy: c.sigProxy, untilGone: i.Spec.AutoRemove}
+	d := dialogue{tty: i.Spec.TTY, stdin: i.Spec.Stdin && !c.noStdin, keys: keys, proxy: c.sigProxy}
 	status, err := d.hold(ctx, a, session)
 	if err != nil {
 		return err

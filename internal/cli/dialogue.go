@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/virga-cloud/virga/api"
 )
@@ -18,13 +17,7 @@ type dialogue struct {
 	tty, stdin bool
 	keys       []byte // that leave the process running; only typed on a terminal
 	proxy      bool   // pass on the signals that the command receives
-	// untilGone waits for the daemon to close the session, which it does when
-	// an auto-removed instance is gone.
-	untilGone bool
 }
-
-// goneTimeout bounds that wait.
-const goneTimeout = 30 * time.Second
 
 // hold runs the session to its end and returns the process's exit code. The
 // terminal is as it was before when it returns.
@@ -83,12 +76,9 @@ func (d dialogue) input(in io.Reader, s *api.ClientSession, detached chan<- stru
 
 // output copies the session's streams out until the exit code arrives.
 func (d dialogue) output(a *App, s *api.ClientSession) (int, error) {
-	status := -1
 	for {
 		stream, data, control, err := s.Receive()
 		switch {
-		case err != nil && status >= 0:
-			return status, nil // the instance is gone, or will be
 		case errors.Is(err, io.EOF):
 			return 0, api.Errorf(api.CodeUnavailable, "the session ended without an exit code").
 				WithHint("the daemon may have been restarted; see `virga ps -a`")
@@ -100,13 +90,7 @@ func (d dialogue) output(a *App, s *api.ClientSession) (int, error) {
 			}
 			return 0, &exitError{runStatus(control.Error), control.Error}
 		case control != nil && control.ExitCode != nil:
-			status = *control.ExitCode
-			if !d.untilGone {
-				return status, nil
-			}
-			// Closing is what ends the wait for a daemon that hangs.
-			timer := time.AfterFunc(goneTimeout, func() { _ = s.Close() })
-			defer timer.Stop()
+			return *control.ExitCode, nil // an auto-removed instance is gone by now
 		case control != nil:
 		case stream == api.StreamStderr:
 			_, err = a.Err.Write(data)

@@ -85,9 +85,7 @@ func (r *run) run(cmd *command.Command, a *App, args []string) error {
 		release()
 	}
 	defer a.tellWait(ctx, id)()
-	d := dialogue{
-		tty: req.Spec.TTY, stdin: req.Spec.Stdin, keys: keys, proxy: r.sigProxy, untilGone: r.remove,
-	}
+	d := dialogue{tty: req.Spec.TTY, stdin: req.Spec.Stdin, keys: keys, proxy: r.sigProxy}
 	status, err := d.hold(ctx, a, session)
 	if _, failed := errors.AsType[*exitError](err); failed {
 		return r.undo(context.WithoutCancel(ctx), a, id, err)
