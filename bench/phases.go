@@ -20,6 +20,7 @@ var parts = []struct{ line, attr, about string }{
 	{"life began", "confine", "    /dev, /etc, user, profile"},
 	{"life began", "cgroup", "    cgroup"},
 	{"life began", "compile", "    program"},
+	{"life began", "gate", "    waiting until the instance is stored"},
 	{"life began", "launch", "    supervisor, until execve"},
 	{"", "wait", "call: wait for the exit"},
 	{"", "remove", "call: remove"},

@@ -19,6 +19,9 @@ type Admission struct {
 	Images Images
 	// Record appends an event; it must not block for long.
 	Record func(api.Event)
+	// Ahead, unless nil, begins to make an instance that is to run while it is
+	// being stored. It is told once whether that came to be.
+	Ahead func(*api.Instance) (stored func(ok bool))
 	// Prices has what spare capacity costs.
 	Prices *Prices
 

@@ -34,8 +34,8 @@ type Creation struct {
 	Before func(*api.Instance) error
 }
 
-// Create stores a new instance in one durable write; the node then makes it,
-// and starts it when that is asked for. It is the only way an instance comes
+// Create stores a new instance in one durable write; the node makes it
+// meanwhile, and starts it when it is stored and that is asked for. It is the only way an instance comes
 // to be, whoever asks for it.
 func (a *Admission) Create(ctx context.Context, c Creation) (*api.Instance, error) {
 	if err := api.ValidateName("project", c.Project); err != nil {
@@ -90,12 +90,7 @@ func (a *Admission) Create(ctx context.Context, c Creation) (*api.Instance, erro
 	if waits {
 		in.Desired.Waits = madeRoom(in.Created)
 	}
-	if c.Before != nil {
-		if err := c.Before(in); err != nil {
-			return nil, err
-		}
-	}
-	if err := a.store(ctx, in, c.Name == ""); err != nil {
+	if err := a.store(ctx, in, &c); err != nil {
 		return nil, err
 	}
 	a.Record(api.Event{
@@ -130,18 +125,38 @@ func (a *Admission) Resolve(ctx context.Context, name string) (api.Image, error)
 // nameTries is how many pairs of words are tried before one gets a suffix.
 const nameTries = 8
 
-func (a *Admission) store(ctx context.Context, in *api.Instance, anyName bool) error {
-	if !anyName {
-		return a.Store.Instances.Create(ctx, in)
+func (a *Admission) store(ctx context.Context, in *api.Instance, c *Creation) error {
+	anyName := c.Name == ""
+	if anyName {
+		in.Name = NewName()
 	}
-	for try := 0; ; try++ {
+	stored := a.ahead(in)
+	if c.Before != nil {
+		if err := c.Before(in); err != nil {
+			stored(false)
+			return err
+		}
+	}
+	err := a.Store.Instances.Create(ctx, in)
+	stored(err == nil)
+	for try := 1; anyName && api.CodeOf(err) == api.CodeConflict && try <= nameTries+1; try++ {
 		in.Name = NewName()
 		if try >= nameTries {
 			in.Name += "-" + in.ID[:6]
 		}
-		err := a.Store.Instances.Create(ctx, in)
-		if api.CodeOf(err) != api.CodeConflict || try > nameTries {
-			return err
-		}
+		err = a.Store.Instances.Create(ctx, in)
 	}
+	return err
+}
+
+// ahead has the node begin with an instance that is to run at once and whose
+// name is free as far as is known.
+func (a *Admission) ahead(in *api.Instance) (stored func(ok bool)) {
+	_, err := a.Store.Instances.ByName(in.Project, in.Name)
+	if a.Ahead == nil || api.CodeOf(err) != api.CodeNotFound ||
+		in.Desired.State != api.DesiredRunning || in.Desired.Waits != nil {
+		return func(bool) {}
+	}
+	as := *in // storing it sets its revision
+	return a.Ahead(&as)
 }

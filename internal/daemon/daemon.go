@@ -139,6 +139,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 	d.admission = &control.Admission{
 		Store: d.store, Node: d.name, Types: control.Types{Store: d.store, File: types.Types, Prices: types.Rates}, Supply: supply(d.name, info.Capacity, c),
 		Images: d.images, Record: d.events.Append, Prices: &control.Prices{Store: d.store, Node: d.name},
+		Ahead: d.node.Ahead,
 	}
 	if d.ledger, err = d.openLedger(info.Capacity, d.admission, volumes); err != nil {
 		return nil, err

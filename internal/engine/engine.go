@@ -36,6 +36,10 @@ type Task struct {
 
 	Spec api.InstanceSpec // resources, security, read-only, init, shm size
 
+	// Gate, unless nil, is called when all is ready for the workload to run; it
+	// may block, and its error ends the start.
+	Gate func() error
+
 	// Dir is the instance's directory on the node. The engine keeps the
 	// writable layer and everything else of the instance's inside it.
 	Dir string

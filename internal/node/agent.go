@@ -55,6 +55,7 @@ type Agent struct {
 
 	mu      sync.Mutex
 	workers map[string]*worker // +checklocks:mu by instance id
+	open    bool               // +checklocks:mu what ran before is adopted, the networks are there
 	closed  bool               // +checklocks:mu no new work
 
 	networks sync.Mutex // one change of the node's networks at a time
@@ -99,6 +100,9 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	if err := a.SetNetworks(ctx); err != nil && ctx.Err() == nil {
 		a.Log.Error("networks are not as stored", "error", err)
 	}
+	a.mu.Lock()
+	a.open = true
+	a.mu.Unlock()
 	a.kickAll()
 	ready()
 	a.wg.Go(func() { a.housekeep(ctx) })

@@ -371,20 +371,22 @@ func TestRestartOfTheDaemon(t *testing.T) {
 // by the next one: no life is doubled, no exit code lost, nothing left behind.
 func TestCrashAtEveryCall(t *testing.T) {
 	dir := t.TempDir()
-	for _, before := range []bool{true, false} {
-		for at := 1; ; at++ {
-			reached := false
-			t.Run(fmt.Sprintf("%d before=%v", at, before), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { reached = crashAt(t, dir, at, before) })
-			})
-			if !reached || t.Failed() {
-				break
+	for _, ahead := range []bool{false, true} {
+		for _, before := range []bool{true, false} {
+			for at := 1; ; at++ {
+				reached := false
+				t.Run(fmt.Sprintf("%d before=%v ahead=%v", at, before, ahead), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) { reached = crashAt(t, dir, at, before, ahead) })
+				})
+				if !reached || t.Failed() {
+					break
+				}
 			}
 		}
 	}
 }
 
-func crashAt(t *testing.T, dir string, at int, before bool) (reached bool) {
+func crashAt(t *testing.T, dir string, at int, before, ahead bool) (reached bool) {
 	s, m := store.Memory(), newMachine()
 	m.crashAt, m.before = at, before
 	d := boot(t, m, s, dir)
@@ -408,7 +410,11 @@ func crashAt(t *testing.T, dir string, at int, before bool) (reached bool) {
 		synctest.Wait()
 	}
 	reboot()
-	create(t, s, "a", api.InstanceSpec{})
+	if ahead {
+		createAhead(t, d, "a", api.InstanceSpec{})
+	} else {
+		create(t, s, "a", api.InstanceSpec{})
+	}
 	reboot()
 	d.awaitPhase(t, "a", api.PhaseRunning)
 	d.desire(t, "a", func(x *api.Desired) { x.Life = 2 }) // restart

@@ -45,8 +45,9 @@ func (a *Agent) inventories() []Inventory {
 }
 
 // Check lists what exists on the node and who owns it; with repair it gives
-// back what has no owner. The list is read before the owners, which are stored
-// before anything is made for them: what is new is never taken for stale.
+// back what has no owner. The list is read before the owners, which are stored,
+// or worked on until they are, before anything is made for them: what is new is
+// never taken for stale.
 func (a *Agent) Check(ctx context.Context, repair bool) (api.CheckReport, error) {
 	report := api.CheckReport{Resources: []api.Resource{}}
 	var errs []error
@@ -84,12 +85,22 @@ func (a *Agent) Check(ctx context.Context, repair bool) (api.CheckReport, error)
 }
 
 // owners are the ids that something on the node may belong to. An instance
-// that a worker still works on counts although its object may be gone.
+// that a worker works on counts although its object may be gone, or may not be
+// stored yet.
 func (a *Agent) owners() map[string]bool {
 	owners := map[string]bool{nodeOwner: true}
+	// Both under the lock: no worker begins or ends in between, so an instance
+	// whose object comes or goes just now is seen by one of them.
+	a.mu.Lock()
+	for id, w := range a.workers {
+		if w.busy {
+			owners[id] = true
+		}
+	}
 	for _, in := range a.Store.Instances.Views() {
 		owners[in.ID] = true
 	}
+	a.mu.Unlock()
 	for _, v := range a.Store.Volumes.Views() {
 		owners[v.ID] = true
 	}
@@ -98,13 +109,6 @@ func (a *Agent) owners() map[string]bool {
 	}
 	for _, n := range a.Store.Networks.Views() {
 		owners[n.ID] = true
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for id, w := range a.workers {
-		if w.busy {
-			owners[id] = true
-		}
 	}
 	return owners
 }

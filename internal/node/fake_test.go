@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/virga-cloud/virga/api"
@@ -88,6 +89,11 @@ type fakeEngine struct {
 }
 
 func (e *fakeEngine) Start(_ context.Context, t engine.Task) (engine.Started, error) {
+	if t.Gate != nil {
+		if err := t.Gate(); err != nil {
+			return engine.Started{}, err
+		}
+	}
 	return call(e.machine, func() (engine.Started, error) {
 		if e.startErr != nil {
 			return engine.Started{}, e.startErr
@@ -400,15 +406,33 @@ func boot(t *testing.T, m *machine, s *store.Store, dir string) *daemon {
 // create stores an instance that is bound to the node and desired to run.
 func create(t *testing.T, s *store.Store, id string, spec api.InstanceSpec) {
 	t.Helper()
+	if err := s.Instances.Create(t.Context(), instance(id, spec)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// createAhead is create by somebody who tells the node before.
+func createAhead(t *testing.T, d *daemon, id string, spec api.InstanceSpec) {
+	t.Helper()
+	in := instance(id, spec)
+	as := *in
+	stored := d.Ahead(&as)
+	synctest.Wait()
+	err := d.store.Instances.Create(t.Context(), in)
+	stored(err == nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// instance is one that is to run.
+func instance(id string, spec api.InstanceSpec) *api.Instance {
 	if spec.Image == "" {
 		spec.Image = "test"
 	}
-	err := s.Instances.Create(t.Context(), &api.Instance{
+	return &api.Instance{
 		Meta: api.Meta{ID: id, Name: "name-" + id, Project: "default"}, Spec: spec, Node: "n1",
 		Desired: api.Desired{State: api.DesiredRunning, Life: 1}, Status: api.InstanceStatus{Phase: api.PhaseCreated},
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -24,8 +24,9 @@ type begun struct {
 }
 
 // start begins the next life. A life that cannot begin is not an error of the
-// agent's: the status says why.
-func (a *Agent) start(ctx context.Context, w *worker, in *api.Instance) error {
+// agent's: the status says why. An object that is still being stored is waited
+// for before anything is said of it.
+func (a *Agent) start(ctx context.Context, w *worker, in *api.Instance, s *storing) error {
 	w.mu.Lock()
 	w.life = max(w.life, in.Status.Starts) + 1
 	life := w.life
@@ -35,7 +36,10 @@ func (a *Agent) start(ctx context.Context, w *worker, in *api.Instance) error {
 	w.mu.Unlock()
 
 	asked := in.Desired.Life
-	b, err := a.begin(ctx, in, life)
+	b, err := a.begin(ctx, in, life, s)
+	if e := s.wait(); e != nil {
+		return e
+	}
 	if err != nil {
 		return a.failed(ctx, w, in, asked, err)
 	}
@@ -60,7 +64,7 @@ func (a *Agent) start(ctx context.Context, w *worker, in *api.Instance) error {
 
 // begin makes everything a life stands on and starts it. What a failure
 // leaves is the instance's own and is made again or removed with it.
-func (a *Agent) begin(ctx context.Context, in *api.Instance, life int) (*begun, error) {
+func (a *Agent) begin(ctx context.Context, in *api.Instance, life int, s *storing) (*begun, error) {
 	b := &begun{}
 	laps := engine.Time(ctx, a.Log)
 	var err error
@@ -72,12 +76,18 @@ func (a *Agent) begin(ctx context.Context, in *api.Instance, life int) (*begun, 
 	if b.task, err = task(in, b.image.Config, dir); err != nil {
 		return nil, err
 	}
-	b.task.Life, b.task.Layers = life, layers
+	b.task.Life, b.task.Layers, b.task.Gate = life, layers, s.wait
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return nil, fmt.Errorf("make directory of %s: %w", in.ID, err)
 	}
 	if size := b.task.Spec.Resources.Disk; size > 0 {
 		if err := a.Disks.Make(ctx, engine.Writable(dir), size); err != nil {
+			return nil, err
+		}
+	}
+	if len(withImageVolumes(in.Spec.Mounts, b.image.Config.Volumes)) > 0 {
+		// A volume is stored under the name of the instance that it is for.
+		if err := s.wait(); err != nil {
 			return nil, err
 		}
 	}

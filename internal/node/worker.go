@@ -164,7 +164,7 @@ func (a *Agent) advance(ctx context.Context, w *worker) (wake time.Time, gone bo
 func (a *Agent) perform(ctx context.Context, w *worker, in *api.Instance, do action) error {
 	switch do {
 	case actStart:
-		return a.start(ctx, w, in)
+		return a.start(ctx, w, in, nil)
 	case actStop:
 		return a.sendStop(ctx, w, in)
 	case actKill:

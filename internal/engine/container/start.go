@@ -63,6 +63,12 @@ func (e *Engine) Start(ctx context.Context, t engine.Task) (engine.Started, erro
 		return engine.Started{}, err
 	}
 	laps.Lap("compile")
+	if t.Gate != nil {
+		if err := t.Gate(); err != nil {
+			return engine.Started{}, err
+		}
+	}
+	laps.Lap("gate")
 	// Before the start: its end may be delivered before its beginning is known.
 	e.set(t.Instance, life{number: t.Life})
 	undo.Add(func() { e.ended(t.Instance, t.Life) })
