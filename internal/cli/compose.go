@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 
@@ -44,7 +43,7 @@ func (a *App) composed(use, short, example string, first []string) *command.Comm
 
 // compose puts the program that reads Compose files in this process's place.
 func (a *App) compose(cmd *command.Command, args []string) error {
-	file, err := a.carried(cmd.Context())
+	file, err := a.carried()
 	if err != nil {
 		return err
 	}
@@ -53,10 +52,10 @@ func (a *App) compose(cmd *command.Command, args []string) error {
 
 // carried returns a path at which the daemon's program can be executed by
 // whoever runs the command, who need not be root.
-func (a *App) carried(ctx context.Context) (string, error) {
+func (a *App) carried() (string, error) {
 	dir := DefaultDataDir
 	if cache, err := os.UserCacheDir(); err == nil {
 		dir = filepath.Join(cache, "virga")
 	}
-	return a.daemonFile(ctx, dir)
+	return a.daemonFile(dir)
 }

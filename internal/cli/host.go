@@ -30,7 +30,7 @@ func (a *App) api() *api.Client {
 // tunnel connects to a daemon on another machine through the carried program,
 // which knows TLS. It ends with the connection.
 func (a *App) tunnel(ctx context.Context, e endpoint.Endpoint) (net.Conn, error) {
-	file, err := a.carried(ctx)
+	file, err := a.carried()
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	osexec "os/exec"
@@ -27,7 +28,7 @@ func serverCommand(a *App) *command.Command {
 		Example: "  virga server\n  virga server --data-dir /srv/virga --socket /run/virga/virga.sock\n  virga server --help",
 		Raw:     true, // the flags are the daemon's
 		Run: func(cmd *command.Command, args []string) error {
-			file, err := a.daemonFile(cmd.Context(), dataDirOf(args))
+			file, err := a.daemonFile(dataDirOf(args))
 			if err != nil {
 				return err
 			}
@@ -78,13 +79,13 @@ func hasFlag(args []string, name string) bool {
 }
 
 // daemonFile returns a path at which the daemon can be executed.
-func (a *App) daemonFile(ctx context.Context, dataDir string) (string, error) {
+func (a *App) daemonFile(dataDir string) (string, error) {
 	packed, err := a.packedDaemon()
-	if err != nil || packed != nil {
-		if err != nil {
-			return "", err
-		}
-		return unpackDaemon(ctx, packed, filepath.Join(dataDir, "bin"))
+	if err != nil {
+		return "", err
+	}
+	if packed != nil {
+		return unpackDaemon(packed, filepath.Join(dataDir, "bin"))
 	}
 	if self, err := os.Executable(); err == nil {
 		if beside := filepath.Join(filepath.Dir(self), "virgad"); isProgram(beside) {
@@ -103,14 +104,22 @@ func isProgram(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// packedDaemon returns the compressed daemon, nil in a build without it.
-func (a *App) packedDaemon() ([]byte, error) {
+// packedDaemon opens the compressed daemon, nil in a build without it. It is
+// carried in memory: there is nothing to close.
+func (a *App) packedDaemon() (io.ReadSeeker, error) {
 	if a.Daemon == nil {
 		return nil, nil
 	}
-	b, err := fs.ReadFile(a.Daemon, "virgad.gz")
+	f, err := a.Daemon.Open("virgad.gz")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return b, err
+	if err != nil {
+		return nil, err
+	}
+	packed, ok := f.(io.ReadSeeker)
+	if !ok {
+		return nil, errors.New("the carried daemon cannot be sought in")
+	}
+	return packed, nil
 }

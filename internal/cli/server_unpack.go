@@ -1,12 +1,9 @@
 package cli
 
 import (
-	"bytes"
 	"compress/gzip"
-	"context"
 	"errors"
 	"fmt"
-	"hash/crc64"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,8 +15,11 @@ import (
 // unpackDaemon writes the daemon into dir, under a name made of its contents,
 // unless it is there already, and removes older ones. Where dir cannot be
 // written or does not allow execution the daemon is kept in memory.
-func unpackDaemon(ctx context.Context, packed []byte, dir string) (string, error) {
-	name := fmt.Sprintf("virgad-%016x-%d", crc64.Checksum(packed, crc64.MakeTable(crc64.ECMA)), len(packed))
+func unpackDaemon(packed io.ReadSeeker, dir string) (string, error) {
+	name, err := unpackedName(packed)
+	if err != nil {
+		return "", fmt.Errorf("unpack the daemon: %w", err)
+	}
 	path := filepath.Join(dir, name)
 	if isProgram(path) && executable(path) {
 		return path, nil
@@ -31,11 +31,26 @@ func unpackDaemon(ctx context.Context, packed []byte, dir string) (string, error
 	return inMemory(packed)
 }
 
+// unpackedName is made of what gzip ends with, checksum and size of what was
+// packed, and of the packed size: the start of a daemon that is unpacked already
+// does not read 20 MB.
+func unpackedName(packed io.ReadSeeker) (string, error) {
+	var trailer [8]byte
+	at, err := packed.Seek(-int64(len(trailer)), io.SeekEnd)
+	if err != nil {
+		return "", err
+	}
+	if _, err := io.ReadFull(packed, trailer[:]); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("virgad-%x-%d", trailer, at), nil
+}
+
 // executable reports whether the file system of path allows execution.
 func executable(path string) bool { return unix.Access(path, unix.X_OK) == nil }
 
 // install makes path appear whole or not at all.
-func install(packed []byte, dir, path string) error {
+func install(packed io.ReadSeeker, dir, path string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -50,8 +65,11 @@ func install(packed []byte, dir, path string) error {
 	return os.Rename(f.Name(), path)
 }
 
-func decompress(w io.Writer, packed []byte) error {
-	r, err := gzip.NewReader(bytes.NewReader(packed))
+func decompress(w io.Writer, packed io.ReadSeeker) error {
+	if _, err := packed.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	r, err := gzip.NewReader(packed)
 	if err != nil {
 		return err
 	}
@@ -76,7 +94,7 @@ func removeOlder(dir, keep string) {
 }
 
 // inMemory unpacks into an anonymous file, which lives as long as the process.
-func inMemory(packed []byte) (string, error) {
+func inMemory(packed io.ReadSeeker) (string, error) {
 	fd, err := unix.MemfdCreate("virgad", 0) // not closed on exec: it is what is executed
 	if err != nil {
 		return "", fmt.Errorf("unpack the daemon: %w", err)
