@@ -14,6 +14,7 @@ import (
 
 func createCommand(a *App) *command.Command {
 	var s specFlags
+	var remove bool
 	cmd := &command.Command{
 		Use:      "create [flags] IMAGE [COMMAND [ARG...]]",
 		Short:    "Make an instance without starting it",
@@ -23,11 +24,13 @@ func createCommand(a *App) *command.Command {
 		Values:   a.specValues(),
 	}
 	s.register(cmd.Flags())
+	removeVar(cmd.Flags(), &remove)
 	cmd.Run = func(cmd *command.Command, args []string) error {
 		r, err := s.request(a, cmd.Flags(), args)
 		if err != nil {
 			return err
 		}
+		r.Spec.AutoRemove = remove
 		i, err := s.create(cmd.Context(), a, r, false)
 		if err != nil {
 			return err

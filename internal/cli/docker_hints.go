@@ -28,8 +28,30 @@ var dockerCommands = map[string]string{
 	"config":      "mount a file read-only: -v FILE:/etc/NAME:ro",
 }
 
-// dockerFlags says the same of flags of run and create.
-var dockerFlags = map[string]string{
+// dockerFlags says the same of flags, by the last word of their command.
+var dockerFlags = map[string]map[string]string{
+	"run":    instanceFlags,
+	"create": instanceFlags,
+	"df": {
+		"v":       "`virga images`, `virga ps -as` and `virga volume ls` show each",
+		"verbose": "`virga images`, `virga ps -as` and `virga volume ls` show each",
+	},
+	"inspect": {
+		"s":    "`virga ps -as` shows sizes",
+		"size": "`virga ps -as` shows sizes",
+	},
+	"prune": {
+		"filter":  "remove what `ls -q --filter` lists instead, such as virga rmi $(virga images -q --filter label=old)",
+		"volumes": "`virga volume prune -a` removes the volumes that nothing uses",
+	},
+	"rm": {
+		"l":    "there are no links; --network-alias gives names",
+		"link": "there are no links; --network-alias gives names",
+	},
+}
+
+// instanceFlags are those of run and create.
+var instanceFlags = map[string]string{
 	"a":                     "output is shown unless -d is given; -i connects standard input",
 	"attach":                "output is shown unless -d is given; -i connects standard input",
 	"annotation":            "use --label",
@@ -68,8 +90,8 @@ func dockerHint(cmd *command.Command, word string) string {
 	return dockerCommands[noun+" "+word]
 }
 
-// flagHint finds the hint for the flag that pflag says is unknown.
-func flagHint(message string) (string, bool) {
+// flagHint finds the hint for the flag of a command that pflag says is unknown.
+func flagHint(command, message string) (string, bool) {
 	name, long := strings.CutPrefix(message, "unknown flag: --")
 	if !long {
 		short, ok := strings.CutPrefix(message, "unknown shorthand flag: '")
@@ -78,7 +100,7 @@ func flagHint(message string) (string, bool) {
 		}
 		name, _, _ = strings.Cut(short, "'")
 	}
-	hint, ok := dockerFlags[name]
+	hint, ok := dockerFlags[command][name]
 	return hint, ok
 }
 

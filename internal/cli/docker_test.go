@@ -90,6 +90,18 @@ func TestDockersWords(t *testing.T) {
 	f.instances = []api.Instance{{Meta: api.Meta{ID: "abc", Name: "web"}, Status: api.InstanceStatus{Phase: api.PhaseRunning}}}
 	for command, want := range map[string]string{
 		"build .":                                   "docker save",
+		"image build .":                             "docker save",
+		"container commit web x":                    "virga export",
+		"plugin ls":                                 "no plugins",
+		"inspect -f {{.Id}} web":                    "{{.ID}}",
+		"volume create -d nfs x":                    "no driver but local",
+		"volume create -o type=nfs x":               "size=BYTES",
+		"resize --credits standard web":             "virga update --credits standard",
+		"system df -v":                              "virga ps -as",
+		"system prune --volumes":                    "virga volume prune -a",
+		"image prune --filter until=1h":             "virga rmi",
+		"inspect -s web":                            "virga ps -as",
+		"rm --link web":                             "--network-alias",
 		"run --ipc host x":                          "every instance has its own",
 		"run -a stdout x":                           "-i connects",
 		"run --pid=host x":                          "every instance has its own process ids",
@@ -222,5 +234,13 @@ func TestRunLogOptions(t *testing.T) {
 	}
 	if got, want := f.specs[0].Spec.Log, (api.LogLimits{Size: 10 << 20, Files: 3}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+func TestCreateForOneRun(t *testing.T) {
+	f := newFake(t)
+	f.images = []api.Image{{Names: []string{"app"}}}
+	if status, _, errs := f.virga("", "create", "--rm", "app"); status != 0 || !f.specs[0].Spec.AutoRemove {
+		t.Errorf("%d %s", status, errs)
 	}
 }

@@ -52,7 +52,7 @@ func usage(cmd *command.Command, err error) error {
 		err = badValue(bad)
 	}
 	e := api.Errorf(api.CodeInvalid, "%s", err)
-	if hint, ok := flagHint(err.Error()); ok && (cmd.Name() == "run" || cmd.Name() == "create") {
+	if hint, ok := flagHint(cmd.Name(), err.Error()); ok {
 		return e.WithHint("%s", hint)
 	}
 	return e.WithHint("see `%s --help`", cmd.Path())

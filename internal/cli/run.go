@@ -37,7 +37,7 @@ func runCommand(a *App) *command.Command {
 	f := cmd.Flags()
 	r.register(f)
 	f.BoolVarP(&r.detach, "detach", "d", false, "leave it running and print its id")
-	f.BoolVar(&r.remove, "rm", false, "remove the instance and its anonymous volumes when it has ended")
+	removeVar(f, &r.remove)
 	f.BoolVar(&r.sigProxy, "sig-proxy", true, "pass signals on to the workload")
 	f.StringVar(&r.detachKeys, "detach-keys", defaultDetachKeys, "`keys` that leave the instance running")
 	cmd.Run = func(cmd *command.Command, args []string) error { return r.run(cmd, a, args) }

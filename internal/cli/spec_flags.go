@@ -64,6 +64,11 @@ func (s *specFlags) register(f *pflag.FlagSet) {
 	s.log.register(f)
 }
 
+// removeVar adds --rm of run and create.
+func removeVar(f *pflag.FlagSet, remove *bool) {
+	f.BoolVar(remove, "rm", false, "remove the instance and its anonymous volumes when it has ended")
+}
+
 // request makes the request that the flags and arguments (image and command)
 // stand for.
 func (s *specFlags) request(a *App, f *pflag.FlagSet, args []string) (api.CreateRequest, error) {
