@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/virga-cloud/virga/api"
 )
@@ -98,4 +100,146 @@ func TestDedicatedCoresAreExclusive(t *testing.T) {
 	check("after a restart of the daemon")
 	d.Must(t, "rm", "-f", "mine")
 	equal(t, "the other's CPUs afterwards", allowed("other"), before)
+}
+
+// A busy instance without credits settles on its baseline, by the kernel's own
+// counters: not more than its quota in the periods that passed, but for what the
+// kernel notices late, and about that much unless others want the CPUs.
+func TestUseSettlesOnTheBaseline(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	d.Must(t, "run", "-d", "--name", "settles", "--type", "burst.nano", image, "sh", "-c", "while :; do :; done")
+	d.Must(t, "update", "--credits", "unlimited", "settles")
+	d.Must(t, "update", "--credits", "standard", "settles") // nothing is left of the launch credits
+	const baseline, period = .1, 10 * time.Millisecond
+	atBaseline := func(limit float64) bool { return limit > .9*baseline && limit < 1.01*baseline }
+	from, _ := d.stats("settles")
+	eventually(t, "the baseline", func() (bool, string) {
+		now, text := d.stats("settles")
+		if !atBaseline(from.CPU.Limit) || !atBaseline(now.CPU.Limit) {
+			from = now
+			return false, text
+		}
+		passed := now.CPU.Periods - from.CPU.Periods
+		if passed < 200 { // two seconds at least
+			return false, text
+		}
+		share := float64(now.CPU.Usage-from.CPU.Usage) / float64(time.Duration(passed)*period)
+		if share > 1.5*baseline {
+			t.Fatalf("uses %.3f vCPUs over %d periods, its baseline is %v", share, passed, baseline)
+		}
+		from = now
+		return share > baseline/2, text
+	})
+}
+
+// While a neighbour is busy on whatever it can get, none of its threads runs on
+// a dedicated core, nor one of the daemon's and the supervisor's with version 1
+// of cgroups.
+func TestNobodyRunsOnADedicatedCore(t *testing.T) {
+	d := Start(t)
+	image := d.Busybox(t)
+	// One with a small quota beside it: the daemon has a thread on every CPU for it.
+	d.Must(t, "run", "-d", "--name", "limited", "--cpus", "0.1", image, "sh", "-c", "while :; do :; done")
+	d.Must(t, "run", "-d", "--name", "hog", image, "sh", "-c", "while :; do :; done & while :; do :; done")
+	if r := d.CLI("run", "-d", "--name", "alone", "--type", "dedicated.small", image, "sh", "-c", "while :; do :; done"); r.Code != 0 {
+		t.Skip("the machine has no core to spare:", r)
+	}
+	core := d.Must(t, "inspect", "--format", "{{.Status.CPUs}}", "alone")
+	own := d.Inspect(t, "alone").Status.PID
+	others := d.Inspect(t, "hog").Status.PID
+	processes := append(descendants(others), descendants(d.Inspect(t, "limited").Status.PID)...)
+	if _, err := os.Stat("/sys/fs/cgroup/cpuset/cpuset.cpus"); err == nil {
+		processes = append(processes, d.cmd.Process.Pid, parent(t, others))
+	}
+	first := map[string]time.Duration{}
+	for id, s := range threads(processes) {
+		first[id] = s.ran
+	}
+	last := map[string]time.Duration{}
+	var hog, alone time.Duration
+	for id, s := range threads([]int{own}) {
+		last[id] = s.ran
+	}
+	// Until each has had a second, by the kernel's count.
+	eventually(t, "a second of both", func() (bool, string) {
+		for id, s := range threads(processes) {
+			if before, known := first[id]; known && s.ran > before && s.cpu == core {
+				t.Fatalf("thread %s %s ran on the dedicated core %s", id, s.name, core)
+			}
+		}
+		hog, alone = 0, 0
+		for id, s := range threads(descendants(others)) {
+			hog += s.ran - first[id]
+		}
+		for id, s := range threads([]int{own}) {
+			alone += s.ran - last[id]
+			if s.cpu != core {
+				t.Fatalf("the dedicated instance runs on %s, its core is %s", s.cpu, core)
+			}
+		}
+		return hog > time.Second && alone > time.Second, fmt.Sprint(hog, alone)
+	})
+}
+
+// thread is what the kernel tells of one.
+type thread struct {
+	name, cpu string // the CPU it ran on last
+	ran       time.Duration
+}
+
+// threads are those of processes, by number.
+func threads(processes []int) map[string]thread {
+	all := map[string]thread{}
+	for _, pid := range processes {
+		dirs, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
+		for _, dir := range dirs {
+			// How long it ran is read first: a CPU that is read after it ran.
+			ran, _ := os.ReadFile(filepath.Join(dir, "schedstat"))
+			stat, _ := os.ReadFile(filepath.Join(dir, "stat"))
+			nanos, _, _ := strings.Cut(string(ran), " ")
+			ns, err := strconv.ParseInt(nanos, 10, 64)
+			head, rest, ok := strings.Cut(string(stat), ") ")
+			fields := strings.Fields(rest)
+			if err != nil || !ok || len(fields) < 37 {
+				continue // it has ended
+			}
+			_, name, _ := strings.Cut(head, "(")
+			all[filepath.Base(dir)] = thread{name, fields[36], time.Duration(ns)}
+		}
+	}
+	return all
+}
+
+// descendants are a process and all that it started.
+func descendants(pid int) []int {
+	all := []int{pid}
+	for i := 0; i < len(all); i++ {
+		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", all[i], all[i]))
+		for child := range strings.FieldsSeq(string(children)) {
+			if n, err := strconv.Atoi(child); err == nil {
+				all = append(all, n)
+			}
+		}
+	}
+	return all
+}
+
+// parent is the process that started one.
+func parent(t *testing.T, pid int) int {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	f := strings.Fields(rest)
+	if len(f) < 2 {
+		t.Fatalf("stat of %d: %q", pid, stat)
+	}
+	n, err := strconv.Atoi(f[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

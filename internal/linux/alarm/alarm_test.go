@@ -1,12 +1,12 @@
 package alarm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,31 +33,39 @@ func firstCPU(t *testing.T) int {
 	return 0
 }
 
-// group makes a group of the unified hierarchy, which ends with the test.
+// group makes a group and returns its directory in the unified hierarchy. It
+// ends with the test.
 func group(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("not root")
 	}
-	l, err := cgroup.Discover()
+	r, err := cgroup.Open(fmt.Sprintf("virga-alarm-test-%d", os.Getpid()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.Unified == "" {
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if err := errors.Join(r.Remove(ctx), r.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	if r.Unified == "" {
 		t.Skip("unified hierarchy: not supported by this machine")
 	}
-	dir := filepath.Join(l.Unified, fmt.Sprintf("virga-alarm-test-%d", os.Getpid()))
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	g, _, err := r.Create("group", cgroup.Limits{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
-			if err := os.Remove(dir); err == nil || time.Now().After(deadline) {
-				return
-			}
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if err := errors.Join(g.Kill(ctx), g.Delete(ctx)); err != nil {
+			t.Error(err)
 		}
 	})
-	return dir
+	return g.Unified()
 }
 
 // spin keeps a CPU busy from within a group until the function is called.
