@@ -53,6 +53,11 @@ type SpotNotice struct {
 	Message  string       `json:"message"` // why, for people
 	Noticed  time.Time    `json:"noticed"`
 	Deadline time.Time    `json:"deadline"`
+	// Boot and Uptime are when the notice was given by a clock that nobody
+	// sets: how long the node had run since the boot of that id, without what
+	// it slept. The time to the deadline is counted by it.
+	Boot   string   `json:"boot,omitempty"`
+	Uptime Duration `json:"uptime,omitempty"`
 	// Done is when the action was asked for, at Deadline or later; zero before.
 	Done time.Time `json:"done,omitzero"`
 }

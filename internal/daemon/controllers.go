@@ -4,11 +4,16 @@ import (
 	"time"
 
 	"github.com/virga-cloud/virga/internal/control/controller"
+	"github.com/virga-cloud/virga/internal/linux/host"
 )
 
 // controllers are all that this control plane has. A new one is one line here.
 func (d *Daemon) controllers() []controller.Controller {
 	log := d.log
+	boot, err := host.BootID()
+	if err != nil {
+		log.Warn("the notices of spot instances follow the clock of the node", "cause", err)
+	}
 	groups := &controller.Groups{
 		Store: d.store, Writes: controller.StoreWrites{Admission: d.admission}, Record: d.events.Append, Now: time.Now, Log: log,
 	}
@@ -20,6 +25,7 @@ func (d *Daemon) controllers() []controller.Controller {
 	market := &controller.Spot{
 		Store: d.store, Admission: d.admission, Notice: d.config.SpotNotice, Every: d.config.SpotPrice,
 		Record: d.events.Append, Now: time.Now, Log: log,
+		Uptime: func() (string, time.Duration) { return boot, host.Uptime() },
 	}
 	return []controller.Controller{
 		groups.Controller(),

@@ -29,6 +29,9 @@ type Spot struct {
 	// Record appends an event; it must not block for long.
 	Record func(api.Event)
 	Now    func() time.Time
+	// Uptime is how long the node has run since the boot of that id, by a clock
+	// that nobody sets; nil counts by Now.
+	Uptime func() (boot string, since time.Duration)
 	Log    *slog.Logger
 }
 
@@ -54,7 +57,11 @@ func (c *Spot) Step(ctx context.Context, _ string) (wake time.Time, err error) {
 	if err != nil {
 		return wake, err
 	}
-	d := spot.Decide(spot.Market{Total: total, Share: c.Admission.Prices.Now().Share, Notice: c.Notice}, all, now)
+	m := spot.Market{Total: total, Share: c.Admission.Prices.Now().Share, Notice: c.Notice}
+	if c.Uptime != nil {
+		m.Boot, m.Uptime = c.Uptime()
+	}
+	d := spot.Decide(m, all, now)
 	if err := c.notify(ctx, d.Notices); err != nil {
 		return wake, err
 	}
@@ -64,7 +71,7 @@ func (c *Spot) Step(ctx context.Context, _ string) (wake time.Time, err error) {
 		}
 	}
 	for _, id := range d.End {
-		if err := c.end(ctx, id, now); err != nil {
+		if err := c.end(ctx, id, m, now); err != nil {
 			return wake, fmt.Errorf("interrupt %s: %w", id, err)
 		}
 	}
@@ -145,15 +152,15 @@ func (c *Spot) recommend(ctx context.Context, id string, now time.Time) error {
 }
 
 // end does what a notice announced, at its deadline and not before.
-func (c *Spot) end(ctx context.Context, id string, now time.Time) error {
+func (c *Spot) end(ctx context.Context, id string, m spot.Market, now time.Time) error {
 	var done *api.SpotNotice
 	err := c.write(ctx, id, func(i *api.Instance) error {
 		done = nil
-		if !i.Noticed() || !i.Spot.Notice.Done.IsZero() || now.Before(i.Spot.Notice.Deadline) || i.Desired.State == api.DesiredStopped {
+		if !i.Noticed() || !i.Spot.Notice.Done.IsZero() || m.Left(i.Spot.Notice, now) > 0 || i.Desired.State == api.DesiredStopped {
 			return errDone
 		}
 		n := i.Spot.Notice
-		n.Done, done = now, n
+		n.Done, done = now.Round(0), n
 		switch {
 		case n.Action == api.InterruptHibernate && !i.Status.Phase.Ended():
 			i.Desired.State = api.DesiredPaused

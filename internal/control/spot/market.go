@@ -20,6 +20,20 @@ type Market struct {
 	Total  Room
 	Share  float64       // the spot price in force, as a share of the on-demand one
 	Notice time.Duration // from a notice to its deadline
+	// Boot and Uptime are the time by a clock that nobody sets: how long the
+	// node has run since the boot of that id. Without them the wall clock counts.
+	Boot   string
+	Uptime time.Duration
+}
+
+// Left is the time that a notice still leaves, negative after its deadline. It
+// passes as it does for the workload, whatever the node's clock is set to; only
+// after a boot, which has ended the workload anyhow, does the wall clock say.
+func (m Market) Left(n *api.SpotNotice, now time.Time) time.Duration {
+	if m.Boot == "" || m.Boot != n.Boot {
+		return n.Deadline.Sub(now)
+	}
+	return n.Deadline.Sub(n.Noticed) - (m.Uptime - time.Duration(n.Uptime))
 }
 
 // Instance is what the market needs to know of one.
@@ -130,8 +144,8 @@ func (d *decider) told(in *Instance) {
 	d.coming = d.coming.Plus(in.Spot.Frees)
 	switch {
 	case !n.Done.IsZero() || !in.Spot.Runs:
-	case d.now.Before(n.Deadline):
-		d.wake(n.Deadline)
+	case d.Left(n, d.now) > 0:
+		d.wake(d.now.Add(d.Left(n, d.now)))
 	default:
 		d.decision.End = append(d.decision.End, in.ID)
 	}
@@ -141,10 +155,11 @@ func (d *decider) told(in *Instance) {
 func (d *decider) notify(in *Instance, cause api.SpotCause, message string) {
 	n := api.SpotNotice{
 		Action: cmp.Or(in.Spot.Action, api.InterruptTerminate), Cause: cause, Message: message,
-		Noticed: d.now, Deadline: d.now.Add(d.Notice),
+		Noticed: d.now.Round(0), Deadline: d.now.Add(d.Notice).Round(0), // as they are stored
+		Boot: d.Boot, Uptime: api.Duration(d.Uptime),
 	}
 	d.decision.Notices = append(d.decision.Notices, Announced{in.ID, n})
-	d.wake(n.Deadline)
+	d.wake(d.now.Add(d.Notice))
 	d.coming = d.coming.Plus(in.Spot.Frees)
 	d.staying = slices.DeleteFunc(d.staying, func(o *Instance) bool { return o == in })
 	told := *in

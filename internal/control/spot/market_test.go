@@ -20,6 +20,9 @@ type world struct {
 	now    time.Time
 	all    []Instance
 	given  map[string]api.SpotNotice // every notice there was
+	due    map[string]time.Time      // when their time has passed, by now
+	skew   time.Duration             // that the node's clock is off by
+	set    bool                      // whether somebody sets it
 	ended  int
 }
 
@@ -31,9 +34,20 @@ func (w *world) find(id string) *Instance {
 	return &w.all[i]
 }
 
+// decide decides by the node's clock, which may have been set meanwhile.
+func (w *world) decide() Decision {
+	if w.set {
+		w.market.Boot, w.market.Uptime = "this", time.Duration(w.now.UnixNano())
+		if w.rand.IntN(8) == 0 {
+			w.skew = time.Duration(w.rand.Int64N(int64(48*time.Hour))) - 24*time.Hour
+		}
+	}
+	return Decide(w.market, w.all, w.now.Add(w.skew))
+}
+
 // step decides once and carries out as much as the daemon lives for.
 func (w *world) step() {
-	d := Decide(w.market, w.all, w.now)
+	d := w.decide()
 	crash := w.rand.IntN(4) == 0
 	left := w.rand.IntN(3)
 	do := func(f func()) {
@@ -50,9 +64,10 @@ func (w *world) step() {
 				w.t.Fatalf("%s gets a second notice", n.ID)
 			}
 			in, notice := w.find(n.ID), n.Notice
-			if notice.Deadline.Sub(w.now) < w.market.Notice {
+			if notice.Deadline.Sub(w.now.Add(w.skew)) < w.market.Notice {
 				w.t.Fatalf("the notice of %s is short: %v", n.ID, notice)
 			}
+			w.due[n.ID] = w.now.Add(w.market.Notice)
 			in.Spot.Notice = &notice
 			w.given[n.ID] = notice
 		})
@@ -60,8 +75,8 @@ func (w *world) step() {
 	for _, id := range d.End {
 		do(func() {
 			in := w.find(id)
-			if w.now.Before(w.given[id].Deadline) || !in.Spot.Notice.Deadline.Equal(w.given[id].Deadline) {
-				w.t.Fatalf("%s ends at %v, its deadline was %v", id, w.now, w.given[id].Deadline)
+			if w.now.Before(w.due[id]) || !in.Spot.Notice.Deadline.Equal(w.given[id].Deadline) {
+				w.t.Fatalf("%s ends at %v, its deadline was %v", id, w.now, w.due[id])
 			}
 			w.all = slices.DeleteFunc(w.all, func(o Instance) bool { return o.ID == id })
 			w.ended++
@@ -115,9 +130,15 @@ func (w *world) optimal(d Decision) {
 // A thousand reclaims with crashes between any two writes: none ends before its
 // deadline, no deadline moves, every notice is there within a second, and the
 // victims are the optimum.
-func TestAThousandReclaims(t *testing.T) {
+func TestAThousandReclaims(t *testing.T) { reclaims(t, false) }
+
+// The same while the node's clock is set back and forth by up to a day.
+func TestAThousandReclaimsWhileTheClockIsSet(t *testing.T) { reclaims(t, true) }
+
+func reclaims(t *testing.T, set bool) {
 	w := &world{
 		t: t, rand: rand.New(rand.NewPCG(1, 2)), now: time.Unix(1e9, 0), given: map[string]api.SpotNotice{},
+		due: map[string]time.Time{}, set: set,
 		market: Market{Total: Room{VCPUs: 16e6, Baseline: 16e6, Cores: 14e6, Memory: 64 << 30}, Share: 0.3, Notice: 2 * time.Minute},
 	}
 	pace := 100 * time.Millisecond
@@ -162,7 +183,7 @@ func TestAThousandReclaims(t *testing.T) {
 		pace = 100 * time.Millisecond
 		for _, in := range w.all {
 			if since := w.now.Sub(in.Since); in.Waits && since == time.Second {
-				if d := Decide(w.market, w.all, w.now); len(d.Notices) > 0 {
+				if d := w.decide(); len(d.Notices) > 0 {
 					t.Fatalf("%s waits for %v and notices are still to be given", in.ID, since)
 				}
 			} else if in.Waits && since > time.Second {
@@ -220,5 +241,33 @@ func TestDecide(t *testing.T) {
 	}
 	if d := Decide(m, []Instance{spot("a", 4), spot("b", 4)}, now); len(d.Rebalance) != 1 {
 		t.Errorf("the node is full and %v are told", d.Rebalance)
+	}
+}
+
+// How much time a notice leaves: by what the node has run since the boot in
+// which it was given, whatever its clock says; after another boot by the clock.
+func TestLeft(t *testing.T) {
+	now := time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
+	given := &api.SpotNotice{Noticed: now, Deadline: now.Add(2 * time.Minute), Boot: "a", Uptime: api.Duration(time.Hour)}
+	old := &api.SpotNotice{Noticed: now, Deadline: now.Add(2 * time.Minute)} // of before notices had that
+	for _, c := range []struct {
+		what   string
+		notice *api.SpotNotice
+		boot   string
+		uptime time.Duration
+		clock  time.Duration // since now
+		want   time.Duration
+	}{
+		{"a minute later", given, "a", time.Hour + time.Minute, time.Minute, time.Minute},
+		{"the clock was set forward", given, "a", time.Hour + time.Second, 24 * time.Hour, 119 * time.Second},
+		{"the clock was set back", given, "a", time.Hour + 121*time.Second, -24 * time.Hour, -time.Second},
+		{"after another boot", given, "b", time.Second, time.Minute, time.Minute},
+		{"where the boot is not known", given, "", 0, 3 * time.Minute, -time.Minute},
+		{"a notice without it", old, "a", time.Hour, time.Minute, time.Minute},
+	} {
+		m := Market{Boot: c.boot, Uptime: c.uptime}
+		if got := m.Left(c.notice, now.Add(c.clock)); got != c.want {
+			t.Errorf("%s: %s left, want %s", c.what, got, c.want)
+		}
 	}
 }
