@@ -93,6 +93,9 @@ type InstanceSpec struct {
 	// Spot buys spare capacity; nil is on-demand.
 	Spot *Spot `json:"spot,omitempty" doc:"Run on spare capacity; default on-demand"`
 
+	// Placement says on which node it goes; nil leaves that open.
+	Placement *Placement `json:"placement,omitempty" doc:"Which nodes may have it, and which should"`
+
 	// Process.
 	Entrypoint  []string  `json:"entrypoint,omitempty" doc:"Replaces the image's entrypoint; one empty string clears it"`
 	Command     []string  `json:"command,omitempty" doc:"Replaces the image's command"`

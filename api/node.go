@@ -4,16 +4,18 @@ import "time"
 
 // Node is a machine that runs instances.
 type Node struct {
-	Name      string        `json:"name"`
-	Version   string        `json:"version"` // virga's
-	Kernel    string        `json:"kernel"`
-	Arch      string        `json:"arch"`
-	Started   time.Time     `json:"started"` // of the daemon
-	Capacity  Capacity      `json:"capacity"`
-	Features  []Feature     `json:"features"`
-	Cgroup    string        `json:"cgroup" enum:"v1,v2,hybrid"`
-	DataDir   string        `json:"dataDir"`
-	Instances map[Phase]int `json:"instances,omitempty"`
+	Name    string `json:"name"`
+	Version string `json:"version"` // virga's
+	Kernel  string `json:"kernel"`
+	Arch    string `json:"arch"`
+	// Labels are what placements speak of: its own, and those of its configuration.
+	Labels    map[string]string `json:"labels,omitempty"`
+	Started   time.Time         `json:"started"` // of the daemon
+	Capacity  Capacity          `json:"capacity"`
+	Features  []Feature         `json:"features"`
+	Cgroup    string            `json:"cgroup" enum:"v1,v2,hybrid"`
+	DataDir   string            `json:"dataDir"`
+	Instances map[Phase]int     `json:"instances,omitempty"`
 }
 
 // Capacity says what a node has, what may be given out and what is given out.

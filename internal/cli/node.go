@@ -51,6 +51,11 @@ func (a *App) printNode(n api.Node, now time.Time) error {
 	row("Kernel:", n.Kernel+" ("+n.Arch+")")
 	row("Control groups:", n.Cgroup)
 	row("Data:", n.DataDir)
+	var labels []string
+	for _, k := range slices.Sorted(maps.Keys(n.Labels)) {
+		labels = append(labels, k+"="+n.Labels[k])
+	}
+	row("Labels:", strings.Join(labels, " "))
 	row("Daemon started:", ago(now, n.Started))
 	var counts []string
 	for _, p := range slices.Sorted(maps.Keys(n.Instances)) {

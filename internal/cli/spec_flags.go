@@ -28,6 +28,7 @@ type specFlags struct {
 	health   healthFlags
 	metadata metadataFlags
 	spot     spotFlags
+	place    placementFlags
 
 	namespaces namespaceFlags
 	log        logFlags
@@ -114,6 +115,7 @@ func (s *specFlags) request(a *App, f *pflag.FlagSet, args []string) (api.Create
 	if err := s.spot.apply(f, &r.Spec); err != nil {
 		return r, err
 	}
+	s.place.apply(&r.Spec)
 	if err := s.metadata.apply(a, &r.Spec); err != nil {
 		return r, err
 	}

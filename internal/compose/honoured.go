@@ -39,7 +39,7 @@ services.*.blkio_config.weight
 services.*.develop.watch.*.path services.*.develop.watch.*.action services.*.develop.watch.*.target
 services.*.develop.watch.*.ignore services.*.develop.watch.*.include services.*.develop.watch.*.initial_sync
 services.*.deploy.mode services.*.deploy.replicas services.*.deploy.labels services.*.deploy.update_config
-services.*.deploy.rollback_config
+services.*.deploy.rollback_config services.*.deploy.placement
 services.*.deploy.resources.limits.cpus services.*.deploy.resources.limits.memory services.*.deploy.resources.limits.pids
 services.*.deploy.resources.reservations.cpus services.*.deploy.resources.reservations.memory
 services.*.deploy.restart_policy.condition services.*.deploy.restart_policy.max_attempts

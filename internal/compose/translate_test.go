@@ -177,7 +177,6 @@ networks: {default: {driver: overlay, ipam: {config: [{subnet: 10.5.0.0/24, ip_r
 	want := []string{
 		"networks.default.driver \"overlay\" is not honoured: the network is a bridge",
 		"networks.default.ipam.config[0].ip_range is not honoured",
-		"services.a.deploy.placement is not honoured",
 		"services.a.deploy.resources.reservations.generic_resources is not honoured",
 		"services.a.healthcheck without a test is not honoured: the image's own is used as it is",
 		"services.a.logging is not honoured",

@@ -12,12 +12,13 @@ import (
 // Config is the daemon's configuration. Default makes one, Load and the flags
 // change it, Complete fills what derives from the rest and checks it all.
 type Config struct {
-	DataDir string         // what outlives a reboot: store, images, volumes, instances
-	RunDir  string         // what does not: sockets, namespaces; "" derives
-	Socket  string         // of the API; "" is virga.sock in RunDir
-	Group   string         // that may use the socket beside root
-	Listen  netip.AddrPort // of the API over TLS, for bearers of tokens; invalid is none
-	Node    string         // name of this node; "" is the host's name when the data directory was made
+	DataDir string            // what outlives a reboot: store, images, volumes, instances
+	RunDir  string            // what does not: sockets, namespaces; "" derives
+	Socket  string            // of the API; "" is virga.sock in RunDir
+	Group   string            // that may use the socket beside root
+	Listen  netip.AddrPort    // of the API over TLS, for bearers of tokens; invalid is none
+	Node    string            // name of this node; "" is the host's name when the data directory was made
+	Labels  map[string]string // of this node, that placements speak of; none but those every node has
 
 	TLSCert  string   // certificate of Listen, PEM; "" is one of virga's own authority
 	TLSKey   string   // its key

@@ -38,6 +38,7 @@ func Settings() []Setting {
 		{"acme-email", "Address that the authority may write to", "none", text(func(c *Config) *string { return &c.ACMEEmail })},
 		{"acme-root", "File with the certificate, in PEM, that the authority's directory is trusted by", "the system's", text(func(c *Config) *string { return &c.ACMERoot })},
 		{"node", "Name of this node", "the host's name at the first start", name(func(c *Config) *string { return &c.Node })},
+		{"node-labels", "Labels of this node, KEY=VALUE separated by commas, that placements speak of", "none", labels},
 		{"log-level", "Least severe messages that are logged: debug, info, warn or error", "info", level},
 		{"log-format", "Form of the messages: text or json", "text", choice(func(c *Config) *string { return &c.LogFormat }, "text", "json")},
 		{"link-prefix", "Beginning of the names of bridges, at most 6 characters", "virga", text(func(c *Config) *string { return &c.Prefix })},
@@ -108,6 +109,23 @@ func name(field func(*Config) *string) setter {
 		*field(c) = v
 		return api.ValidateName("name", v)
 	}
+}
+
+// labels sets those of the node. A key that begins with "virga." is virga's own.
+func labels(c *Config, v string) error {
+	all := map[string]string{}
+	for text := range strings.SplitSeq(v, ",") {
+		l, err := api.ParseCondition(text)
+		if err != nil || l.Not {
+			return fmt.Errorf("%q: want KEY=VALUE, such as zone=a", text)
+		}
+		if strings.HasPrefix(l.Key, "virga.") {
+			return fmt.Errorf("%q: keys that begin with virga. are set by virga", l.Key)
+		}
+		all[l.Key] = l.Value
+	}
+	c.Labels = all
+	return nil
 }
 
 func choice(field func(*Config) *string, values ...string) setter {

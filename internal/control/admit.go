@@ -14,8 +14,9 @@ import (
 type Admission struct {
 	Store  *store.Store
 	Types  Types
-	Node   string // the one node there is
-	Supply Supply // what it gives to instances
+	Node   string            // the one node there is
+	Labels map[string]string // its own, that placements speak of
+	Supply Supply            // what it gives to instances
 	Images Images
 	// Record appends an event; it must not block for long.
 	Record func(api.Event)

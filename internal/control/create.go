@@ -64,7 +64,6 @@ func (a *Admission) Create(ctx context.Context, c Creation) (*api.Instance, erro
 		Meta:  api.Meta{ID: NewID(), Name: c.Name, Project: c.Project, Labels: c.Labels, Created: time.Now().UTC()},
 		Group: c.Group, GroupRevision: c.Revision, GroupOrdinal: c.Ordinal, Warm: c.Warm,
 		Spec:    c.Spec,
-		Node:    a.Node,
 		Desired: api.Desired{State: api.DesiredStopped},
 		Status:  api.InstanceStatus{Phase: api.PhaseCreated, Image: c.Image},
 	}

@@ -13,9 +13,10 @@ import (
 // the store has them, they count beside what is stored.
 type promises struct {
 	mu     sync.Mutex
-	claims map[int64]promise     // +checklocks:mu
-	disks  map[int64]diskPromise // +checklocks:mu
-	last   int64                 // +checklocks:mu
+	claims map[int64]promise        // +checklocks:mu
+	placed map[string]*api.Instance // +checklocks:mu by id: bound to a node, about to be stored
+	disks  map[int64]diskPromise    // +checklocks:mu
+	last   int64                    // +checklocks:mu
 }
 
 type promise struct {
@@ -42,8 +43,9 @@ func Holds(i *api.Instance) bool {
 }
 
 // reserve checks that the node has room for an instance and keeps it from
-// others until release is called, when the store knows of it. An instance that
-// does not run takes nothing, but must be one that the node could hold.
+// others until release is called, when the store knows of it. One that is bound
+// to no node yet is bound to the one that the scheduler chooses. An instance
+// that does not run takes nothing, but must be one that the node could hold.
 //
 // waits says that there is room but that spot instances have it: an on-demand
 // one must wait until they have left.
@@ -53,28 +55,64 @@ func (a *Admission) reserve(in *api.Instance) (release func(), waits bool, err e
 		return nil, false, a.explain(empty, c)
 	}
 	if !Holds(in) || c.vcpus == 0 && c.memory == 0 {
+		c = claim{}
+	}
+	fresh := in.Node == ""
+	if !fresh && c.class == "" {
 		return func() {}, false, nil
 	}
 	p := &a.promises
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l := a.ledger(in.ID, true); l.lacks(c) != nil {
-		if in.Spec.Spot != nil || a.ledger(in.ID, false).lacks(c) != nil {
-			return nil, false, a.explain(l, c)
-		}
-		waits = true
+	if fresh {
+		waits, err = a.place(in, c)
+	} else {
+		waits, err = a.fits(in, c)
 	}
+	if err != nil {
+		return nil, false, err
+	}
+	return p.keep(in, c, fresh), waits, nil
+}
+
+// fits checks that an instance has room on its node.
+//
+// +checklocks:a.promises.mu
+func (a *Admission) fits(in *api.Instance, c claim) (waits bool, err error) {
+	l := a.ledger(in.ID, true)
+	if l.lacks(c) == nil {
+		return false, nil
+	}
+	if in.Spec.Spot != nil || a.ledger(in.ID, false).lacks(c) != nil {
+		return false, a.explain(l, c)
+	}
+	return true, nil
+}
+
+// keep makes a promise of a claim, and of the place of an instance that is
+// fresh. It stands until release is called.
+//
+// +checklocks:p.mu
+func (p *promises) keep(in *api.Instance, c claim, fresh bool) (release func()) {
 	if p.claims == nil {
-		p.claims = map[int64]promise{}
+		p.claims, p.placed = map[int64]promise{}, map[string]*api.Instance{}
 	}
 	p.last++
-	ticket := p.last
-	p.claims[ticket] = promise{in.ID, c}
+	ticket, id := p.last, in.ID
+	if c.class != "" {
+		p.claims[ticket] = promise{id, c}
+	}
+	if fresh {
+		p.placed[id] = &api.Instance{Meta: api.Meta{Project: in.Project, Labels: in.Labels}, Group: in.Group}
+	}
 	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		delete(p.claims, ticket)
-	}, waits, nil
+		if fresh {
+			delete(p.placed, id)
+		}
+	}
 }
 
 // Admit lets an instance start that has waited for room, when there is some.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control/schedule"
 )
 
 // MinMemory is the smallest memory limit: less does not hold a process and
@@ -25,12 +26,18 @@ func ValidateSpec(s *api.InstanceSpec) error {
 	for _, check := range []func(*api.InstanceSpec) error{
 		validateWorkload, validateProcess, validateNames, validateNetworks, validatePorts,
 		validateMounts, validateResources, validateSecurity, validatePolicy, validateLog, validateSpot, validateMetadata,
+		validatePlacement,
 	} {
 		if err := check(s); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func validatePlacement(s *api.InstanceSpec) error {
+	_, err := schedule.Parse(s.Placement)
+	return err
 }
 
 func validateWorkload(s *api.InstanceSpec) error {

@@ -16,6 +16,7 @@ func (d *Daemon) controllers() []controller.Controller {
 	}
 	groups := &controller.Groups{
 		Store: d.store, Writes: controller.StoreWrites{Admission: d.admission}, Record: d.events.Append, Now: time.Now, Log: log,
+		Lost: d.admission.Lost,
 	}
 	load := &loads{services: d.store.Services.Views, traffic: d.services.Traffic, now: time.Now}
 	scaler := &controller.Autoscaler{

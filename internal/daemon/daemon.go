@@ -127,7 +127,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 	}
 	d.metadata = d.newMetadata(d.authority)
 	d.node = node.New(node.Config{
-		Name: d.name, Version: version.Version, DataDir: c.DataDir, Volumes: volumes, Disks: disks,
+		Name: d.name, Labels: nodeLabels(d.name, c.Labels), Version: version.Version, DataDir: c.DataDir, Volumes: volumes, Disks: disks,
 		Reserve: api.Amount{VCPUs: c.ReserveCPUs, Memory: c.ReserveMemory},
 		Store:   d.store, Engine: d.ground.engine, Images: d.images, Network: d.ground.network, CPU: d.cpu, Drainer: d.services,
 		Logs: readLog, Features: sync.OnceValue(func() []api.Feature { return probe.Features(c.DataDir) }), Record: d.events.Append, Log: log,
@@ -137,7 +137,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (_ *Daemon, err
 		return nil, err
 	}
 	d.admission = &control.Admission{
-		Store: d.store, Node: d.name, Types: control.Types{Store: d.store, File: types.Types, Prices: types.Rates}, Supply: supply(d.name, info.Capacity, c),
+		Store: d.store, Node: d.name, Labels: nodeLabels(d.name, c.Labels), Types: control.Types{Store: d.store, File: types.Types, Prices: types.Rates}, Supply: supply(d.name, info.Capacity, c),
 		Images: d.images, Record: d.events.Append, Prices: &control.Prices{Store: d.store, Node: d.name},
 		Ahead: d.node.Ahead,
 	}

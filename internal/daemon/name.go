@@ -2,9 +2,11 @@ package daemon
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -65,4 +67,14 @@ func groupID(name string) int {
 		return 0
 	}
 	return id
+}
+
+// nodeLabels are those that the node's configuration gives it, and those that
+// every node has.
+func nodeLabels(name string, given map[string]string) map[string]string {
+	all := map[string]string{
+		api.NodeLabelName: name, api.NodeLabelRole: "manager", api.NodeLabelOS: "linux", api.NodeLabelArch: runtime.GOARCH,
+	}
+	maps.Copy(all, given)
+	return all
 }

@@ -21,8 +21,9 @@ import (
 // Config is what an Agent stands on. Every field but Drainer and Ledger
 // is required.
 type Config struct {
-	Name    string // of the node; instances bound to it are this agent's
-	Version string // of virga, for Info
+	Name    string            // of the node; instances bound to it are this agent's
+	Labels  map[string]string // that placements speak of
+	Version string            // of virga, for Info
 	DataDir string
 	Volumes *volume.Store
 	Disks   *disk.Store // the writable layers with a size

@@ -23,7 +23,7 @@ func (a *Agent) Info(ctx context.Context) (api.Node, error) {
 	}
 	n := api.Node{
 		Name: a.Name, Version: a.Version, Kernel: h.Kernel, Arch: h.Arch, Started: a.started,
-		Features: a.Features(), Cgroup: h.Cgroup, DataDir: a.DataDir,
+		Features: a.Features(), Labels: a.Labels, Cgroup: h.Cgroup, DataDir: a.DataDir,
 		Instances: map[api.Phase]int{},
 	}
 	n.Capacity = capacity(h, a.Reserve)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control"
 	"github.com/virga-cloud/virga/internal/control/group"
 	"github.com/virga-cloud/virga/internal/control/store"
 )
@@ -23,6 +24,9 @@ type Groups struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 	Writes Writes
+	// Lost reports whether a node is none that instances may be on, so that
+	// its members are replaced; nil is never.
+	Lost func(node string) bool
 
 	mu     sync.Mutex
 	owners map[string]string // +checklocks:mu group of each instance that was seen, by id
@@ -112,7 +116,7 @@ func (c *Groups) Step(ctx context.Context, id string) (wake time.Time, err error
 	byID := map[string]*api.Instance{}
 	members := make([]group.Member, len(list))
 	for i, in := range list {
-		members[i], byID[in.ID] = member(in), in
+		members[i], byID[in.ID] = c.member(in), in
 	}
 	plan := group.Decide(*g, members, now)
 	wake = plan.Wake
@@ -169,7 +173,7 @@ func (c *Groups) dissolve(ctx context.Context, g *api.Group, list []*api.Instanc
 		}
 	}
 	for _, in := range list {
-		if leaving(in) {
+		if control.Leaving(in) {
 			continue
 		}
 		if err := c.retire(ctx, g, in, "the group is being removed"); err != nil {

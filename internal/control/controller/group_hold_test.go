@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control"
 	"github.com/virga-cloud/virga/internal/control/group"
 )
 
@@ -90,7 +91,7 @@ func TestResumeIsNotOverwritten(t *testing.T) {
 	// An older member ends, so that there is something to be written.
 	c.broken = ""
 	for _, in := range c.store.Instances.Views() {
-		if in.GroupRevision == 1 && !leaving(in) {
+		if in.GroupRevision == 1 && !control.Leaving(in) {
 			if err := c.store.Instances.Observe(in.ID, func(i *api.Instance) { i.Status.Phase = api.PhaseStopped }); err != nil {
 				t.Fatal(err)
 			}
@@ -104,7 +105,7 @@ func TestResumeIsNotOverwritten(t *testing.T) {
 	}
 	c.settle()
 	for _, in := range c.store.Instances.Views() {
-		if in.GroupRevision != 2 && !leaving(in) {
+		if in.GroupRevision != 2 && !control.Leaving(in) {
 			t.Errorf("%s is of revision %d", in.Name, in.GroupRevision)
 		}
 	}

@@ -24,7 +24,7 @@ func (c *Groups) stepJob(ctx context.Context, g *api.Group, list []*api.Instance
 	byID := map[string]*api.Instance{}
 	members := make([]group.Member, len(list))
 	for i, in := range list {
-		members[i], byID[in.ID] = member(in), in
+		members[i], byID[in.ID] = c.member(in), in
 		if code := in.Status.ExitCode; code != nil && *code == 0 && in.Status.Phase == api.PhaseStopped {
 			members[i].Reason = ""
 		}

@@ -13,7 +13,7 @@ import (
 )
 
 // member is what a plan needs to know of an instance.
-func member(in *api.Instance) group.Member {
+func (c *Groups) member(in *api.Instance) group.Member {
 	st := &in.Status
 	m := group.Member{
 		ID: in.ID, Revision: in.GroupRevision, Ordinal: in.GroupOrdinal, Created: in.Created,
@@ -30,9 +30,10 @@ func member(in *api.Instance) group.Member {
 	if st.Health != nil {
 		m.Checked, m.Health = true, st.Health.State
 	}
-	if leaving(in) {
+	if control.Leaving(in) {
 		m.Phase = api.PhaseRemoving
 	}
+	m.Lost = c.Lost != nil && c.Lost(in.Node)
 	return m
 }
 
@@ -40,7 +41,7 @@ func member(in *api.Instance) group.Member {
 // allow it.
 func (c *Groups) promote(ctx context.Context, g *api.Group, in *api.Instance) (refused *api.Error, err error) {
 	err = c.Writes.Apply(ctx, in.ID, func(i *api.Instance) error {
-		if !i.Warm || leaving(i) {
+		if !i.Warm || control.Leaving(i) {
 			return errDone
 		}
 		i.Warm = false
@@ -66,7 +67,7 @@ func (c *Groups) promote(ctx context.Context, g *api.Group, in *api.Instance) (r
 // freeze pauses a warm member that is ready.
 func (c *Groups) freeze(ctx context.Context, in *api.Instance) error {
 	err := c.Writes.Member(ctx, in.ID, func(i *api.Instance) error {
-		if !i.Warm || i.Desired.State != api.DesiredRunning || leaving(i) {
+		if !i.Warm || i.Desired.State != api.DesiredRunning || control.Leaving(i) {
 			return errDone
 		}
 		i.Desired.State = api.DesiredPaused
@@ -78,19 +79,13 @@ func (c *Groups) freeze(ctx context.Context, in *api.Instance) error {
 	return fmt.Errorf("pause %s: %w", in.Name, err)
 }
 
-// leaving reports whether in is on its way out: it is removed, or stops to be
-// removed then.
-func leaving(in *api.Instance) bool {
-	return in.Desired.Remove || in.Spec.AutoRemove && in.Desired.State == api.DesiredStopped
-}
-
 // errDone says that nothing is left to be written.
 var errDone = errors.New("nothing to be written")
 
 // retire has a member stop in its own time and be removed then. Idempotent.
 func (c *Groups) retire(ctx context.Context, g *api.Group, in *api.Instance, reason string) error {
 	err := c.Writes.Member(ctx, in.ID, func(i *api.Instance) error {
-		if leaving(i) {
+		if control.Leaving(i) {
 			return errDone
 		}
 		i.Desired.State = api.DesiredStopped
@@ -112,7 +107,7 @@ func (c *Groups) retire(ctx context.Context, g *api.Group, in *api.Instance, rea
 // stop, because the daemon was killed while they started.
 func (c *Groups) finishLeaving(ctx context.Context, list []*api.Instance) error {
 	for _, in := range list {
-		if !leaving(in) || in.Desired.Remove || !in.Status.Phase.Ended() || in.Status.Life >= in.Desired.Life {
+		if !control.Leaving(in) || in.Desired.Remove || !in.Status.Phase.Ended() || in.Status.Life >= in.Desired.Life {
 			continue
 		}
 		err := c.Writes.Member(ctx, in.ID, func(i *api.Instance) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,7 +154,7 @@ func (c *cloud) pass() {
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		if leaving(in) && in.Status.Phase.Ended() {
+		if control.Leaving(in) && in.Status.Phase.Ended() {
 			if err := c.store.Instances.Delete(c.t.Context(), in.ID); err != nil {
 				c.t.Fatal(err)
 			}
@@ -176,7 +177,7 @@ func (c *cloud) check() {
 
 func (c *cloud) count() (alive, ready int) {
 	for _, in := range c.store.Instances.Views() {
-		if leaving(in) || in.Warm {
+		if control.Leaving(in) || in.Warm {
 			continue
 		}
 		alive++
@@ -240,7 +241,7 @@ func TestRollSurvivesDeathAtEveryWrite(t *testing.T) {
 				c.settle()
 				reached := c.writes.left < 0
 				for _, in := range c.store.Instances.Views() {
-					if in.GroupRevision != 2 && !leaving(in) {
+					if in.GroupRevision != 2 && !control.Leaving(in) {
 						t.Fatalf("killed at write %d: %s is of revision %d", n, in.Name, in.GroupRevision)
 					}
 				}
@@ -252,6 +253,39 @@ func TestRollSurvivesDeathAtEveryWrite(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The members of a node that is lost are replaced, and it is no failure of
+// theirs; what the node says of them later does not matter.
+func TestMembersOfALostNodeAreReplaced(t *testing.T) {
+	c := newCloud(t, api.GroupSpec{Desired: 3})
+	c.settle()
+	var gone string
+	for _, in := range c.store.Instances.Views() {
+		gone = in.ID
+	}
+	if _, err := c.store.Instances.Update(t.Context(), gone, func(i *api.Instance) error { i.Node = "n2"; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	c.groups.Lost = func(node string) bool { return node != "n1" }
+	c.step() // it is noticed, and another one made
+	if in, err := c.store.Instances.View(gone); err == nil && !control.Leaving(in) {
+		t.Errorf("%+v stays", in.Desired)
+	}
+	c.settle()
+	for _, in := range c.store.Instances.Views() {
+		if !control.Leaving(in) && in.Node != "n1" {
+			t.Errorf("%s is on %s", in.Name, in.Node)
+		}
+	}
+	g := c.group()
+	if g.Status.Failures != 0 || g.Status.Ready != 3 {
+		t.Errorf("%+v", g.Status)
+	}
+	said := g.Status.History[len(g.Status.History)-1].Message
+	if !strings.HasSuffix(said, "its node n2 is lost") {
+		t.Errorf("history says %q", said)
 	}
 }
 

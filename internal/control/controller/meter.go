@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/control"
 	"github.com/virga-cloud/virga/internal/control/autoscale"
 	"github.com/virga-cloud/virga/internal/control/store"
 )
@@ -45,7 +46,7 @@ func (m *Meter) Sample(ctx context.Context, g *api.Group) autoscale.Sample {
 	var cpu, memory, network float64
 	measured := 0
 	for _, in := range m.Store.Instances.Views() {
-		if in.Group != g.Name || in.Project != g.Project || in.Warm || leaving(in) || in.Status.Phase != api.PhaseRunning {
+		if in.Group != g.Name || in.Project != g.Project || in.Warm || control.Leaving(in) || in.Status.Phase != api.PhaseRunning {
 			continue
 		}
 		unwell := in.Status.Health != nil && in.Status.Health.State != api.HealthHealthy

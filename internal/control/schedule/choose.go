@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/control/spot"
 )
 
@@ -46,7 +47,7 @@ type Placement struct {
 	// MaxPerNode bounds the group's instances on one node; 0 does not.
 	MaxPerNode int
 	// Nodes are conditions on the labels of nodes; all must hold.
-	Nodes []Condition
+	Nodes []api.Condition
 	// With are labels of instances of which the place must have one each, and
 	// Apart such of which it must have none. While no place has one of With,
 	// an instance that has the label itself may be the first.
@@ -62,21 +63,6 @@ func (l Label) on(labels map[string]string) bool {
 }
 
 func (l Label) String() string { return l.Key + "=" + l.Value }
-
-// Condition is one on a label of nodes: that it has that value, or not.
-type Condition struct {
-	Label
-	Not bool
-}
-
-func (c Condition) holds(labels map[string]string) bool { return c.on(labels) != c.Not }
-
-func (c Condition) String() string {
-	if c.Not {
-		return c.Key + "!=" + c.Value
-	}
-	return c.Label.String()
-}
 
 // Request is one instance that needs a node.
 type Request struct {

@@ -83,7 +83,7 @@ func TestPlacement(t *testing.T) {
 	same(t, "at most two on a node", put(t, three(), few, 6), map[string]int{"a": 2, "b": 2, "c": 2})
 
 	there := web
-	there.Placement.Nodes = []Condition{{Label: Label{"zone", "x"}}, {Label{"disk", "slow"}, true}}
+	there.Placement.Nodes = []api.Condition{{Key: "zone", Value: "x"}, {Key: "disk", Value: "slow", Not: true}}
 	slow := three()
 	slow[0].Labels["disk"] = "slow"
 	same(t, "conditions", put(t, slow, there, 2), map[string]int{"b": 2})
@@ -116,12 +116,17 @@ func TestRefusalsAreExplained(t *testing.T) {
 	nodes[5].Free = room(1, 1)
 	nodes[6].Has = []Tenant{{Group: "web"}}
 	r := Request{Name: "web-1", Group: "web", Room: room(1, 2), Placement: Placement{
-		Nodes: []Condition{{Label: Label{"zone", "x"}}}, Apart: []Label{{"app", "noisy"}}, MaxPerNode: 1,
+		Nodes: []api.Condition{{Key: "zone", Value: "x"}}, Apart: []Label{{"app", "noisy"}}, MaxPerNode: 1,
 	}}
 	_, err := Choose(nodes, r)
 	const want = "no node can have web-1: 2 nodes too little memory, 1 node 1 of web already, 1 node beside app=noisy, 1 node lost, 1 node not zone=x, 1 node too little CPU"
 	if err == nil || err.Error() != want || api.CodeOf(err) != api.CodeInsufficientCapacity {
 		t.Errorf("%v, want %s", err, want)
+	}
+	r.Placement = Placement{Nodes: []api.Condition{{Key: "zone", Value: "x", Not: true}}}
+	r.Room = spot.Room{}
+	if _, err := Choose(nodes[2:3], r); err == nil || !strings.Contains(err.Error(), "1 node not zone!=x") {
+		t.Errorf("a condition with not: %v", err)
 	}
 	r.Placement = Placement{With: []Label{{"app", "db"}}}
 	if _, err := Choose(nodes[1:2], r); err == nil || !strings.Contains(err.Error(), "1 node not beside app=db") {

@@ -18,7 +18,7 @@ func (c *chooser) refuse(n *Node) string {
 		return n.Closed
 	}
 	for _, cond := range p.Nodes {
-		if !cond.holds(n.Labels) {
+		if (Label{cond.Key, cond.Value}).on(n.Labels) == cond.Not {
 			return "not " + cond.String()
 		}
 	}
