@@ -1,9 +1,6 @@
 package api
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // Placement says which nodes may have an instance and which should. Of a group
 // it speaks of every member.
@@ -37,7 +34,24 @@ type Condition struct {
 	Not        bool
 }
 
-var labelKey = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,251}[A-Za-z0-9])?$`)
+// maxLabelKey is the longest key of a label that a condition may name.
+const maxLabelKey = 253
+
+// isLabelKey reports whether s consists of letters, digits and, between them,
+// dots, dashes, underscores and slashes.
+func isLabelKey(s string) bool {
+	if s == "" || len(s) > maxLabelKey {
+		return false
+	}
+	for i, c := range []byte(s) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		inner := i > 0 && i < len(s)-1 && strings.IndexByte("._/-", c) >= 0
+		if !letter && !inner {
+			return false
+		}
+	}
+	return true
+}
 
 // ParseCondition reads KEY=VALUE, KEY==VALUE or KEY!=VALUE; spaces around key
 // and value do not count.
@@ -46,7 +60,7 @@ func ParseCondition(s string) (Condition, error) {
 	c := Condition{Value: strings.TrimSpace(strings.TrimPrefix(value, "="))}
 	key, c.Not = strings.CutSuffix(key, "!")
 	c.Key = strings.TrimSpace(key)
-	if !ok || !labelKey.MatchString(c.Key) || c.Value == "" {
+	if !ok || !isLabelKey(c.Key) || c.Value == "" {
 		return c, Errorf(CodeInvalid, "condition %q is not KEY=VALUE or KEY!=VALUE", s)
 	}
 	return c, nil

@@ -61,6 +61,7 @@ func (s *specFlags) register(f *pflag.FlagSet) {
 	s.health.register(f)
 	s.metadata.register(f)
 	s.spot.register(f)
+	s.place.register(f)
 	s.namespaces.register(f)
 	s.log.register(f)
 }
