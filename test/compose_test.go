@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -464,6 +465,48 @@ func TestComposeRefuses(t *testing.T) {
 	r := d.CLI(p.args("config")...)
 	contains(t, r.Stdout, "logging:")
 	contains(t, r.Stderr, "services.a.logging is not honoured")
+}
+
+// What deploy.placement says of the node is honoured, or refused with what the
+// node lacks; --scale goes before the file's number until an up without it.
+func TestComposePlacement(t *testing.T) {
+	d := Start(t)
+	const yaml = `
+services:
+  a:
+    image: IMAGE
+    command: sleep 1000
+    stop_grace_period: 0s
+    deploy:
+      replicas: 2
+      placement: {constraints: [WHERE], max_replicas_per_node: 3}
+`
+	file := func(where string) string {
+		return strings.NewReplacer("IMAGE", d.Busybox(t), "WHERE", where).Replace(yaml)
+	}
+	p := d.compose(t, "place", file("node.labels.zone==nowhere"))
+	r := d.CLI(p.args("up", "-d", "--wait")...)
+	if r.Code == 0 || !strings.Contains(r.Stderr, "1 node not zone=nowhere") {
+		t.Errorf("a constraint that does not hold: %v", r)
+	}
+	p.write(file("node.platform.os==linux"))
+	p.up("--wait")
+	equal(t, "instances", strconv.Itoa(len(p.instances())), "2")
+	p.up("--wait", "--scale", "a=3")
+	equal(t, "instances by --scale", strconv.Itoa(len(p.instances())), "3")
+	p.up("--wait")
+	equal(t, "instances without --scale", strconv.Itoa(len(p.instances())), "2")
+	if r := d.CLI(p.args("up", "-d", "--wait", "--scale", "a=4")...); r.Code == 0 || !strings.Contains(r.Stderr, "3 of place-a already") {
+		t.Errorf("more than may be on a node: %v", r)
+	}
+	p.Must(t, p.args("down")...)
+	p.noneLeft()
+
+	r = d.CLI("create", "--constraint", "virga.os!=linux", d.Busybox(t))
+	if r.Code == 0 {
+		t.Error("a constraint that does not hold was taken")
+	}
+	contains(t, r.Stderr, "1 node not virga.os!=linux")
 }
 
 // Changes of files come to the running instance, and restart it where that is
