@@ -100,7 +100,7 @@ func (a *Admission) choose(in *api.Instance, c claim, l *ledger) (string, error)
 	}
 	node, err := schedule.Choose(a.nodes(in, c, l), r)
 	if e, ok := errors.AsType[*api.Error](err); ok && in.Spec.Placement != nil {
-		err = e.InField("spec.placement").WithHint("virga node shows the labels of the node; what a group rolls beyond its number counts, so that at most so many on a node need --max-surge 0")
+		err = e.InField("spec.placement").WithHint("virga node shows the labels of the node; what a group rolls beyond its number counts, so that at most so many on a node need --max-surge 0 --max-unavailable 1")
 	}
 	return node, err
 }
