@@ -56,6 +56,18 @@ func pids(list []api.Instance) map[int]bool {
 	return found
 }
 
+// A group that wanted more than there is room for is well again when the user
+// wants less.
+func TestGroupScaledBackAfterARefusal(t *testing.T) {
+	d := Start(t)
+	d.noGroup(t, "big")
+	half := d.capacity(t).Free.Memory/2>>20 + 16
+	d.Must(t, "group", "create", "big", "--replicas", "1", "--image", d.Busybox(t), "-m", fmt.Sprintf("%dm", half), "--stop-timeout", "0", "--wait", "--", "sleep", "1000")
+	contains(t, d.Refused(t, "group", "scale", "big", "2", "--wait"), "memory")
+	d.Must(t, "group", "scale", "big", "1", "--wait")
+	equal(t, "phase", d.Must(t, "group", "inspect", "-f", "{{.Status.Phase}}", "big"), string(api.GroupSteady))
+}
+
 // A group makes its instances, replaces what ends, scales, and leaves nothing.
 func TestGroupHealsAndScales(t *testing.T) {
 	d := Start(t)

@@ -150,3 +150,16 @@ func TestDaemonStopsGracefully(t *testing.T) {
 		t.Errorf("process %d is now %d", pid, in.Status.PID)
 	}
 }
+
+// Who calls a daemon the moment it answers again finds what runs running.
+func TestExecRightAfterARestart(t *testing.T) {
+	d := Start(t)
+	for i := range 8 {
+		d.Must(t, "run", "-d", "--name", fmt.Sprint("lives", i), d.Busybox(t), "sleep", "100000")
+	}
+	for i := range 8 {
+		d.Kill9(t)
+		d.Restart(t)
+		equal(t, "said", d.Must(t, "exec", fmt.Sprint("lives", i), "echo", "here"), "here")
+	}
+}

@@ -56,8 +56,10 @@ type Agent struct {
 
 	mu      sync.Mutex
 	workers map[string]*worker // +checklocks:mu by instance id
-	open    bool               // +checklocks:mu what ran before is adopted, the networks are there
 	closed  bool               // +checklocks:mu no new work
+
+	adopted chan struct{} // closed when what ran before is taken up and the networks are there
+	ended   chan struct{} // closed when Run returns
 
 	networks sync.Mutex // one change of the node's networks at a time
 
@@ -75,6 +77,8 @@ func New(c Config) *Agent {
 		Config:  c,
 		started: time.Now(),
 		workers: map[string]*worker{},
+		adopted: make(chan struct{}),
+		ended:   make(chan struct{}),
 		slots:   make(chan struct{}, maxBusy),
 		events:  context.Background(),
 	}
@@ -101,9 +105,7 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	if err := a.SetNetworks(ctx); err != nil && ctx.Err() == nil {
 		a.Log.Error("networks are not as stored", "error", err)
 	}
-	a.mu.Lock()
-	a.open = true
-	a.mu.Unlock()
+	close(a.adopted)
 	a.kickAll()
 	ready()
 	a.wg.Go(func() { a.housekeep(ctx) })
@@ -132,7 +134,20 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	}
 }
 
+// known waits until the agent knows what runs.
+func (a *Agent) known(ctx context.Context) error {
+	select {
+	case <-a.adopted:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-a.ended:
+		return api.Errorf(api.CodeUnavailable, "the daemon is ending").WithHint("try again when it has been started")
+	}
+}
+
 func (a *Agent) stop() {
+	close(a.ended)
 	a.mu.Lock()
 	a.closed = true
 	for _, w := range a.workers {

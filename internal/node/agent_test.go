@@ -74,6 +74,42 @@ func TestEndWhileAdopting(t *testing.T) {
 	})
 }
 
+// Who asks a daemon that has just been started is not told that what runs does
+// not run.
+func TestSessionsWaitForWhatRuns(t *testing.T) {
+	world(t, func(t *testing.T, d *daemon) {
+		create(t, d.store, "a", api.InstanceSpec{})
+		d.awaitPhase(t, "a", api.PhaseRunning)
+		d.stop()
+
+		next := New(d.Config)
+		answer := make(chan error, 1)
+		go func() {
+			_, err := next.Exec(t.Context(), "a", api.ExecSpec{Command: []string{"true"}})
+			answer <- err
+		}()
+		synctest.Wait()
+		select {
+		case err := <-answer:
+			t.Fatalf("answered before the agent knows: %v", err)
+		default:
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- next.Run(ctx, func() {}) }()
+		if err := <-answer; err != nil {
+			t.Errorf("exec in what runs: %v", err)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if _, err := New(d.Config).Exec(ctx, "a", api.ExecSpec{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("given up: %v", err)
+		}
+	})
+}
+
 func TestStopWaitsThenKills(t *testing.T) {
 	for _, tt := range []struct {
 		name    string

@@ -34,10 +34,15 @@ func (s *storing) wait() error {
 // stored. What was made for one that was not is given back; what a crash leaves
 // of it has no owner and is collected. in is not changed any more.
 func (a *Agent) Ahead(in *api.Instance) (stored func(ok bool)) {
+	select {
+	case <-a.adopted:
+	default:
+		return func(bool) {}
+	}
 	s := &storing{done: make(chan struct{})}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.open || a.closed {
+	if a.closed {
 		return func(bool) {}
 	}
 	w := a.workerLocked(in.ID)

@@ -17,6 +17,9 @@ func (a *Agent) Attach(ctx context.Context, id string) (engine.Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.known(ctx); err != nil {
+		return nil, err
+	}
 	w := a.worker(id)
 	life, alive := w.running()
 	if !alive {
@@ -33,7 +36,7 @@ func (a *Agent) AttachFirst(ctx context.Context, id string) (engine.Session, err
 
 // Exec starts a further process in the running instance.
 func (a *Agent) Exec(ctx context.Context, id string, spec api.ExecSpec) (engine.Session, error) {
-	in, err := a.alive(id)
+	in, err := a.alive(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +53,7 @@ func (a *Agent) Exec(ctx context.Context, id string, spec api.ExecSpec) (engine.
 // Signal sends a signal to the instance's first process. One that ends it is
 // the user's wish that it stays ended.
 func (a *Agent) Signal(ctx context.Context, id, signal string) error {
-	in, err := a.alive(id)
+	in, err := a.alive(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -99,7 +102,7 @@ func (a *Agent) Logs(ctx context.Context, id string, o api.LogOptions) iter.Seq2
 
 // Stats reads what the running instance has used.
 func (a *Agent) Stats(ctx context.Context, id string) (api.Stats, error) {
-	in, err := a.alive(id)
+	in, err := a.alive(ctx, id)
 	if err != nil {
 		return api.Stats{}, err
 	}
@@ -118,7 +121,7 @@ func (a *Agent) Stats(ctx context.Context, id string) (api.Stats, error) {
 
 // Processes lists the running instance's processes.
 func (a *Agent) Processes(ctx context.Context, id string) ([]api.Process, error) {
-	if _, err := a.alive(id); err != nil {
+	if _, err := a.alive(ctx, id); err != nil {
 		return nil, err
 	}
 	return a.Engine.Processes(ctx, id)
@@ -193,7 +196,10 @@ func (a *Agent) instance(id string) (*api.Instance, error) {
 }
 
 // alive is instance for what needs a running one.
-func (a *Agent) alive(id string) (*api.Instance, error) {
+func (a *Agent) alive(ctx context.Context, id string) (*api.Instance, error) {
+	if err := a.known(ctx); err != nil {
+		return nil, err
+	}
 	in, err := a.instance(id)
 	if err != nil {
 		return nil, err

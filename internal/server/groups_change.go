@@ -122,6 +122,10 @@ func (s *Server) scaleGroup(ctx context.Context, r *scaleGroup) (*body[*api.Grou
 			sp.Desired = max(sp.Min, sp.Desired)
 		}
 		if sp.Desired != was {
+			if st := &g.Status; st.Phase == api.GroupFailing && st.Held == 0 {
+				group.Forgive(st) // what could not be had may not be wanted any more
+				st.Phase = api.GroupScaling
+			}
 			messages = append(messages, fmt.Sprintf("%d → %d because the user scaled it", was, sp.Desired))
 		}
 		if q.Manual && sp.Scaling != nil {
@@ -148,7 +152,7 @@ func (s *Server) setPaused(ctx context.Context, t *Target, paused bool) (*none, 
 	action := map[bool]string{true: "pause", false: "resume"}[paused]
 	_, err := s.changeGroup(ctx, *t, action, func(g *api.Group, _ time.Time) ([]string, error) {
 		if st := &g.Status; !paused && st.Held != 0 {
-			st.Held, st.Failures, st.NextTry, st.Reason = 0, 0, time.Time{}, ""
+			group.Forgive(st)
 		} else if g.Spec.Paused == paused {
 			return nil, nil
 		}

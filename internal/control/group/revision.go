@@ -35,9 +35,15 @@ func Revise(g *api.Group, t api.InstanceSpec, image string, now time.Time) (numb
 	}
 	g.Revisions = append(g.Revisions, next)
 	g.Revisions = slices.Delete(g.Revisions, 0, max(0, len(g.Revisions)-keptRevisions))
-	st := &g.Status
-	st.Failures, st.NextTry, st.Reason, st.RolledBack, st.Held = 0, time.Time{}, "", 0, 0
+	Forgive(&g.Status)
+	g.Status.RolledBack = 0
 	return next.Number, true
+}
+
+// Forgive forgets the failures before and releases a held roll: the user has
+// changed what is wanted, and that is tried at once.
+func Forgive(st *api.GroupStatus) {
+	st.Failures, st.NextTry, st.Reason, st.Held = 0, time.Time{}, "", 0
 }
 
 // Return makes an earlier revision the current one again; 0 is the one before
