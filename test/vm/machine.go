@@ -25,7 +25,7 @@ func (m Machine) arguments(kernel string) []string {
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "qemu64,+rdrand", "-smp", "2", "-m", "1024",
 		"-kernel", m.Kernel, "-initrd", m.Initramfs,
-		"-append", "console=ttyS0 panic=-1 nokaslr mitigations=off " + kernel,
+		"-append", "console=ttyS0 panic=-1 softlockup_panic=1 nokaslr mitigations=off " + kernel,
 		"-drive", "file=" + m.Disk + ",format=raw,if=virtio,cache=unsafe,snapshot=on",
 	}
 }
@@ -45,14 +45,14 @@ func (m Machine) Run(ctx context.Context, read func(io.Reader) error) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start the machine: %w", err)
 	}
-	failed := read(results)
+	failed := read(results) // an error has what was said so far
 	if failed != nil {
 		cmd.Process.Kill()
 	}
 	err = cmd.Wait()
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("the machine did not end: %w", context.Cause(ctx))
+		return fmt.Errorf("the machine did not end: %w: %w", context.Cause(ctx), failed)
 	case failed != nil:
 		return failed
 	case err != nil:
