@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -52,7 +53,7 @@ func (m Machine) Run(ctx context.Context, read func(io.Reader) error) error {
 	err = cmd.Wait()
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("the machine did not end: %w: %w", context.Cause(ctx), failed)
+		return errors.Join(fmt.Errorf("the machine did not end: %w", context.Cause(ctx)), failed)
 	case failed != nil:
 		return failed
 	case err != nil:
