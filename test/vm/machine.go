@@ -26,7 +26,7 @@ func (m Machine) arguments(kernel string) []string {
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "qemu64,+rdrand", "-smp", "2", "-m", "1024",
 		"-kernel", m.Kernel, "-initrd", m.Initramfs,
-		"-append", "console=ttyS0 panic=-1 softlockup_panic=1 nokaslr mitigations=off " + kernel,
+		"-append", "console=ttyS0 panic=-1 softlockup_panic=1 watchdog_thresh=60 nokaslr mitigations=off " + kernel,
 		"-drive", "file=" + m.Disk + ",format=raw,if=virtio,cache=unsafe,snapshot=on",
 	}
 }
