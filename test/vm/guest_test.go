@@ -15,7 +15,6 @@ import (
 // the cgroups or of the kernel. Skipped is what takes longest and depends least.
 var suites = []Suite{
 	{Package: "internal/linux/cgroup"},
-	{Package: "internal/linux/alarm"},
 	{Package: "internal/linux/mount"},
 	{Package: "internal/linux/confine"},
 	{Package: "internal/linux/launch"},
@@ -35,7 +34,6 @@ var endToEnd = []string{
 	"TestMemoryLimitAndOOMKill",
 	"TestPidsLimit",
 	"TestCPUQuotaHoldsBack",
-	"TestUseSettlesOnTheBaseline",
 	"TestLimitsChangeWhileItRuns",
 	"TestLifeOfAnInstance",
 	"TestExec",
