@@ -34,6 +34,7 @@ var endToEnd = []string{
 	"TestMemoryLimitAndOOMKill",
 	"TestPidsLimit",
 	"TestCPUQuotaHoldsBack",
+	"TestUseSettlesOnTheBaseline",
 	"TestLimitsChangeWhileItRuns",
 	"TestLifeOfAnInstance",
 	"TestExec",
