@@ -31,15 +31,15 @@ type Config struct {
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
 
-	Prefix  string       // of the names of bridges, at most 6 characters; "" derives
-	Table   string       // nftables table; "" derives
-	Subnet  netip.Prefix // of the default network; invalid lets the daemon choose
-	First   netip.Prefix // subnet where that choice begins; derived
-	Warm    int          // sandboxes kept ready
-	DNS     []netip.Addr // upstream name servers; none is the host's own
-	Cgroup  string       // parent of the instances' cgroups; "" derives
-	LogSize int64        // bytes at which an instance's log is rotated
-	LogKeep int          // rotated logs kept of an instance
+	Prefix      string       // of the names of bridges, at most 6 characters; "" derives
+	Table       string       // nftables table; "" derives
+	Subnet      netip.Prefix // of the default network; invalid lets the daemon choose
+	FirstSubnet netip.Prefix // subnet where that choice begins; derived
+	Warm        int          // sandboxes kept ready
+	DNS         []netip.Addr // upstream name servers; none is the host's own
+	Cgroup      string       // parent of the instances' cgroups; "" derives
+	LogSize     int64        // bytes at which an instance's log is rotated
+	LogKeep     int          // rotated logs kept of an instance
 
 	TypesFile      string         // instance types of the operator's; "" is none
 	ReserveCPUs    float64        // vCPUs kept for the system
@@ -105,9 +105,9 @@ func (c *Config) Complete() error {
 			c.Prefix = fmt.Sprintf("v%x", hash[:3])[:maxPrefix]
 		}
 	}
-	c.First = netip.MustParsePrefix("10.88.0.0/16")
+	c.FirstSubnet = netip.MustParsePrefix("10.88.0.0/16")
 	if suffix != "" {
-		c.First = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 128 + hash[4]%64, hash[5] &^ 15, 0}), 20)
+		c.FirstSubnet = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 128 + hash[4]%64, hash[5] &^ 15, 0}), 20)
 	}
 	return c.check()
 }

@@ -102,7 +102,7 @@ func TestDaemonsWithOtherDirectoriesDoNotMeet(t *testing.T) {
 	all := []Config{a, b, c}
 	for i, x := range all {
 		for _, y := range all[:i] {
-			if x.Prefix == y.Prefix || x.Table == y.Table || x.Cgroup == y.Cgroup || x.RunDir == y.RunDir || x.Socket == y.Socket || x.First.Overlaps(y.First) {
+			if x.Prefix == y.Prefix || x.Table == y.Table || x.Cgroup == y.Cgroup || x.RunDir == y.RunDir || x.Socket == y.Socket || x.FirstSubnet.Overlaps(y.FirstSubnet) {
 				t.Errorf("%s and %s meet: %+v %+v", x.DataDir, y.DataDir, x, y)
 			}
 		}

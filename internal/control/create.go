@@ -35,8 +35,8 @@ type Creation struct {
 }
 
 // Create stores a new instance in one durable write; the node makes it
-// meanwhile, and starts it when it is stored and that is asked for. It is the only way an instance comes
-// to be, whoever asks for it.
+// meanwhile, and starts it when it is stored and that is asked for. It is the
+// only way an instance comes to be, whoever asks for it.
 func (a *Admission) Create(ctx context.Context, c Creation) (*api.Instance, error) {
 	if err := api.ValidateName("project", c.Project); err != nil {
 		return nil, err

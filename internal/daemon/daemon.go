@@ -250,7 +250,7 @@ func (d *Daemon) networks(ctx context.Context) ([]api.Network, error) {
 				d.log.Warn("the machine has a route into the default network: instances may be out of reach; the setting subnet gives them another",
 					"subnet", have.Spec.Subnet, "free", free)
 			}
-		} else if d.config.Subnet, err = network.DefaultSubnet(d.config.Prefix, d.config.First); err != nil {
+		} else if d.config.Subnet, err = network.DefaultSubnet(d.config.Prefix, d.config.FirstSubnet); err != nil {
 			return nil, fmt.Errorf("choose the default network's subnet: %w", err)
 		}
 	}
