@@ -57,6 +57,19 @@ func ParseBytes(s string) (int64, error) {
 	return int64(v), nil
 }
 
+// ParseSize reads a size as ParseBytes does; none given is 0. field names its
+// place in the request, for the error.
+func ParseSize(field, s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	n, err := ParseBytes(s)
+	if err != nil {
+		return 0, Invalid(field, "%s", err)
+	}
+	return n, nil
+}
+
 // FormatBytes writes n with the largest binary unit that keeps it above one.
 func FormatBytes(n int64) string {
 	const units = "KMGTPE"

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -149,13 +148,7 @@ func (g *groupCreate) run(ctx context.Context, a *App, f *pflag.FlagSet, args []
 	if err != nil {
 		return err
 	}
-	if g.wait {
-		if err := a.waitSteady(ctx, args[0], true); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintln(a.Out, args[0])
-	return nil
+	return a.groupChanged(ctx, args[0], g.wait)
 }
 
 // completeGroups offers the names of groups.

@@ -47,6 +47,18 @@ func rolloutStatusCommand(a *App) *command.Command {
 	return cmd
 }
 
+// groupChanged prints the name of a group that was made or changed, with wait
+// once it is steady.
+func (a *App) groupChanged(ctx context.Context, name string, wait bool) error {
+	if wait {
+		if err := a.waitSteady(ctx, name, true); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(a.Out, name)
+	return nil
+}
+
 // waitSteady waits until a group is steady. One that does not get on is an
 // error. quiet prints nothing when all is well.
 func (a *App) waitSteady(ctx context.Context, name string, quiet bool) error {
@@ -116,13 +128,7 @@ func rolloutUndoCommand(a *App) *command.Command {
 			if err != nil {
 				return err
 			}
-			if wait {
-				if err := a.waitSteady(cmd.Context(), g.Name, true); err != nil {
-					return err
-				}
-			}
-			fmt.Fprintln(a.Out, g.Name)
-			return nil
+			return a.groupChanged(cmd.Context(), g.Name, wait)
 		},
 	}
 	cmd.Flags().IntVar(&to, "to", 0, "`revision` to return to (default the one before the current)")

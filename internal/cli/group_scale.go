@@ -87,13 +87,7 @@ func groupScaleCommand(a *App) *command.Command {
 		if err != nil {
 			return err
 		}
-		if wait {
-			if err := a.waitSteady(cmd.Context(), g.Name, true); err != nil {
-				return err
-			}
-		}
-		fmt.Fprintln(a.Out, g.Name)
-		return nil
+		return a.groupChanged(cmd.Context(), g.Name, wait)
 	}
 	return cmd
 }
@@ -116,7 +110,7 @@ func (s *scaleFlags) request(f *pflag.FlagSet) (api.ScaleRequest, error) {
 			c.Targets = append(c.Targets, api.TargetPolicy{Metric: m, Target: v, Window: api.Duration(s.window)})
 		}
 	}
-	bytes, err := parseSize("network", s.network)
+	bytes, err := api.ParseSize("network", s.network)
 	if err != nil {
 		return r, err
 	}

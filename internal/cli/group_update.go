@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -60,13 +59,7 @@ func (g *groupUpdate) run(ctx context.Context, a *App, f *pflag.FlagSet, args []
 	if err != nil {
 		return err
 	}
-	if g.wait {
-		if err := a.waitSteady(ctx, now.Name, true); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintln(a.Out, now.Name)
-	return nil
+	return a.groupChanged(ctx, now.Name, g.wait)
 }
 
 // update is the request that the flags stand for.

@@ -60,24 +60,12 @@ func parseRestart(s string) (api.RestartPolicy, error) {
 		WithHint("use no, always, unless-stopped or on-failure[:RETRIES]")
 }
 
-// parseSize reads a number of bytes; field names the flag's place in the spec.
-func parseSize(field, s string) (int64, error) {
-	if s == "" {
-		return 0, nil
-	}
-	n, err := api.ParseBytes(s)
-	if err != nil {
-		return 0, api.Invalid(field, "%s", err)
-	}
-	return n, nil
-}
-
 // parseSwap reads --memory-swap, where -1 is unlimited.
 func parseSwap(s string) (int64, error) {
 	if s == "-1" {
 		return -1, nil
 	}
-	return parseSize("spec.resources.memorySwap", s)
+	return api.ParseSize("spec.resources.memorySwap", s)
 }
 
 // parseRate reads Docker's PATH:RATE. The path is not used: virga limits the
@@ -87,7 +75,7 @@ func parseRate(field, s string, bytes bool) (int64, error) {
 		s = s[i+1:]
 	}
 	if bytes {
-		return parseSize(field, s)
+		return api.ParseSize(field, s)
 	}
 	n, err := strconv.ParseUint(s, 10, 63)
 	if err != nil {

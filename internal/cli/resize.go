@@ -27,7 +27,7 @@ func resizeCommand(a *App) *command.Command {
 				}
 				return api.Invalid("type", "--type is missing").WithHint("virga type ls lists the types there are; --disk changes the size of the writable layer")
 			}
-			size, err := parseSize("disk", disk)
+			size, err := api.ParseSize("disk", disk)
 			if err != nil {
 				return err
 			}

@@ -121,7 +121,7 @@ func (f *serviceFlags) balance(s *api.ServiceSpec, changed func(string) bool) er
 	}
 	var err error
 	if changed("max-body") {
-		s.MaxBody, err = parseSize("max-body", f.maxBody)
+		s.MaxBody, err = api.ParseSize("max-body", f.maxBody)
 	}
 	return err
 }

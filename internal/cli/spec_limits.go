@@ -76,9 +76,9 @@ func (l *limitFlags) resources() (r api.Resources, err error) {
 	}
 	steps := []func() error{
 		func() (err error) { r.Disk, err = l.diskSize(at + "disk"); return },
-		func() (err error) { r.Memory, err = parseSize(at+"memory", l.memory); return },
+		func() (err error) { r.Memory, err = api.ParseSize(at+"memory", l.memory); return },
 		func() (err error) {
-			r.MemoryReservation, err = parseSize(at+"memoryReservation", l.reservation)
+			r.MemoryReservation, err = api.ParseSize(at+"memoryReservation", l.reservation)
 			return
 		},
 		func() (err error) { r.MemorySwap, err = parseSwap(l.swap); return },
@@ -145,7 +145,7 @@ func (l *limitFlags) diskSize(field string) (int64, error) {
 		}
 		text = size
 	}
-	return parseSize(field, text)
+	return api.ParseSize(field, text)
 }
 
 func rate(field, s string, bytes bool) (int64, error) {

@@ -31,7 +31,7 @@ func (l *logFlags) apply(s *api.InstanceSpec) error {
 		key, value, _ := strings.Cut(o, "=")
 		switch key {
 		case "max-size":
-			n, err := parseSize("spec.log.size", value)
+			n, err := api.ParseSize("spec.log.size", value)
 			if err != nil {
 				return err
 			}

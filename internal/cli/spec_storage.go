@@ -30,7 +30,7 @@ func (m *storageFlags) register(f *pflag.FlagSet) {
 func (m *storageFlags) apply(s *api.InstanceSpec) error {
 	s.ReadOnly = m.readOnly
 	var err error
-	if s.ShmSize, err = parseSize("spec.shmSize", m.shmSize); err != nil {
+	if s.ShmSize, err = api.ParseSize("spec.shmSize", m.shmSize); err != nil {
 		return err
 	}
 	dir := ""

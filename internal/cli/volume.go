@@ -56,7 +56,7 @@ func volumeCreateCommand(a *App) *command.Command {
 			if r.Labels, err = readLabels(labels, nil); err != nil {
 				return err
 			}
-			if r.Size, err = parseSize("size", size); err != nil {
+			if r.Size, err = api.ParseSize("size", size); err != nil {
 				return err
 			}
 			r.Access = api.Access(access)

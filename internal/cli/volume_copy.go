@@ -84,7 +84,7 @@ func volumeRestoreCommand(a *App) *command.Command {
 				r.Volume = args[1]
 			}
 			var err error
-			if r.Size, err = parseSize("size", size); err != nil {
+			if r.Size, err = api.ParseSize("size", size); err != nil {
 				return err
 			}
 			v, err := a.volumeOf(a.api().RestoreVolume(cmd.Context(), args[0], r), quiet)
@@ -109,7 +109,7 @@ func volumeImportCommand(a *App) *command.Command {
 		Example: "  virga volume import data.tar.zst data\n  tar -C /srv/data -c . | virga volume import --size 10g - data",
 		Args:    arguments(2, 2),
 		Run: func(cmd *command.Command, args []string) error {
-			n, err := parseSize("size", size)
+			n, err := api.ParseSize("size", size)
 			if err != nil {
 				return err
 			}

@@ -29,7 +29,7 @@ func volumeUpdateCommand(a *App) *command.Command {
 		}
 		u := api.VolumeUpdate{Access: api.Access(access)}
 		var err error
-		if u.Size, err = parseSize("size", size); err != nil {
+		if u.Size, err = api.ParseSize("size", size); err != nil {
 			return err
 		}
 		if f.Changed("label") {

@@ -29,7 +29,7 @@ func (t *translation) volumes() error {
 		r.Labels[LabelProject] = t.p.Name
 		r.Access = api.Access(v.DriverOpts["access"])
 		var err error
-		if r.Size, err = diskSize("volumes."+key+".driver_opts.size", v.DriverOpts["size"]); err != nil {
+		if r.Size, err = api.ParseSize("volumes."+key+".driver_opts.size", v.DriverOpts["size"]); err != nil {
 			return err
 		}
 		if err := taken.take(r.Name, "volume "+key); err != nil {
@@ -38,18 +38,6 @@ func (t *translation) volumes() error {
 		t.plan.Volumes = append(t.plan.Volumes, r)
 	}
 	return nil
-}
-
-// diskSize reads a size, "" is none.
-func diskSize(field, s string) (int64, error) {
-	if s == "" {
-		return 0, nil
-	}
-	n, err := api.ParseBytes(s)
-	if err != nil {
-		return 0, api.Invalid(field, "%s", err)
-	}
-	return n, nil
 }
 
 func (t *translation) volumeUsed(key string) bool {

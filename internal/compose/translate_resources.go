@@ -22,7 +22,7 @@ func (t *translation) resources(s *types.ServiceConfig, spec *api.InstanceSpec) 
 	r.CPUShares, r.CPUSet = s.CPUShares, s.CPUSet
 	r.Memory, r.MemoryReservation = int64(s.MemLimit), int64(s.MemReservation)
 	r.MemorySwap, r.PidsLimit = int64(s.MemSwapLimit), s.PidsLimit
-	if r.Disk, err = diskSize("services."+s.Name+".storage_opt.size", s.StorageOpt["size"]); err != nil {
+	if r.Disk, err = api.ParseSize("services."+s.Name+".storage_opt.size", s.StorageOpt["size"]); err != nil {
 		return err
 	}
 	r.OOMScoreAdj = int(s.OomScoreAdj)
