@@ -37,31 +37,50 @@ func (p Pair) Close() error {
 
 // NewPair makes a user namespace, which maps its ids 0 to 65,535 to base and
 // up, and a network namespace owned by it. No process is left behind.
-func NewPair(base uint32) (Pair, error) {
+func NewPair(base uint32) (p Pair, err error) {
+	err = parked(&park{flags: shared | unix.CLONE_NEWUSER, user: -1}, func(pid int) error {
+		p, err = adopt(pid, base)
+		return err
+	})
+	return p, err
+}
+
+// NewNetIn makes a network namespace owned by a user namespace that exists.
+func NewNetIn(user *os.File) (net *os.File, err error) {
+	err = parked(&park{flags: shared, user: int64(user.Fd())}, func(pid int) error {
+		net, err = open("/proc/" + strconv.Itoa(pid) + "/ns/net")
+		return err
+	})
+	return net, err
+}
+
+// parked calls f with the pid of a child that is in the namespaces that p asks
+// for. The child is gone when it returns.
+func parked(p *park, f func(pid int) error) error {
 	r, w, err := os.Pipe()
 	if err != nil {
-		return Pair{}, fmt.Errorf("pipe for namespace child: %w", err)
+		return fmt.Errorf("pipe for namespace child: %w", err)
 	}
 	defer r.Close()
 	defer w.Close()
 	// The child inherits the pipe by sharing the table of descriptors.
-	p := &park{fd: w.Fd()}
+	p.fd = w.Fd()
 	pid, errno := start(p)
 	if errno != 0 {
-		return Pair{}, fmt.Errorf("clone namespace child: %w", errno)
+		return fmt.Errorf("clone namespace child: %w", errno)
 	}
 	defer reap(pid)
 	if err := r.SetReadDeadline(time.Now().Add(readyTimeout)); err != nil {
-		return Pair{}, fmt.Errorf("wait for namespace child: %w", err)
+		return fmt.Errorf("wait for namespace child: %w", err)
 	}
 	var b [8]byte
 	if _, err := r.Read(b[:]); err != nil {
-		return Pair{}, fmt.Errorf("wait for namespace child: %w", err)
+		return fmt.Errorf("wait for namespace child: %w", err)
 	}
 	if p.result != 0 {
-		return Pair{}, fmt.Errorf("unshare network namespace: %w", unix.Errno(-p.result))
+		return fmt.Errorf("make network namespace: %w", unix.Errno(-p.result))
 	}
-	return adopt(pid, base)
+	return f(pid)
 }
 
 // adopt writes the maps of the child and opens its namespaces.
@@ -110,8 +129,13 @@ func open(path string) (*os.File, error) {
 // park is what the child reads and writes; assembly knows its layout.
 type park struct {
 	fd     uintptr // offset 0: where to report
-	result int64   // offset 8: result of unshare, a negative errno
+	result int64   // offset 8: 0 or a negative errno
+	flags  uintptr // offset 16: of the clone
+	user   int64   // offset 24: user namespace to enter, -1 for none
 }
+
+// shared is what the child shares with its parent.
+const shared = unix.CLONE_VM | unix.CLONE_FILES
 
 // start makes the child. Every signal is blocked around the clone, so that the
 // child, which has the caller's handlers and stack, never runs one.
@@ -128,10 +152,11 @@ func start(p *park) (int, unix.Errno) {
 	return int(pid), 0
 }
 
-// cloneParked clones a child into a new user namespace. The child asks to die
-// with its parent thread, unshares its network namespace, stores the result in
-// p, writes 8 bytes to p.fd and pauses until it is killed. It touches no stack. p must escape to the
-// heap: the caller's stack may move while the child still writes to it.
+// cloneParked clones a child with p.flags. The child enters the user namespace
+// p.user, asks to die with its parent thread, unshares its network namespace,
+// stores the first failure in p, writes 8 bytes to p.fd and pauses until it is
+// killed. It touches no stack. p must escape to the heap: the caller's stack may
+// move while the child still writes to it.
 func cloneParked(p *park) int64
 
 func reap(pid int) {

@@ -36,20 +36,8 @@ func TestPairHasItsOwnNamespacesAndIDs(t *testing.T) {
 		t.Errorf("thread came back to %s, want %s", l, own)
 	}
 	// The owner of the network namespace is the user namespace of the pair.
-	fd, err := unix.IoctlRetInt(int(p.Net.Fd()), unix.NS_GET_USERNS)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
-	var a, b unix.Stat_t
-	if err := unix.Fstat(fd, &a); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Fstat(int(p.User.Fd()), &b); err != nil {
-		t.Fatal(err)
-	}
-	if a.Ino != b.Ino {
-		t.Errorf("owner of the network namespace is %d, want %d", a.Ino, b.Ino)
+	if by, user := owner(t, p.Net), inode(t, p.User); by != user {
+		t.Errorf("owner of the network namespace is %d, want %d", by, user)
 	}
 }
 
@@ -120,4 +108,52 @@ func fds(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return len(names)
+}
+
+func TestNewNetInBelongsToTheUserNamespace(t *testing.T) {
+	requireRoot(t)
+	p, err := NewPair(0x20000000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	before := fds(t)
+	net, err := NewNetIn(p.User)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if by, user := owner(t, net), inode(t, p.User); by != user {
+		t.Errorf("owner of the network namespace is %d, want %d", by, user)
+	}
+	if inode(t, net) == inode(t, p.Net) {
+		t.Error("it is the pair's network namespace")
+	}
+	net.Close()
+	if after := fds(t); after != before {
+		t.Errorf("%d descriptors are open, %d were", after, before)
+	}
+	if _, err := NewNetIn(p.Net); err == nil {
+		t.Error("a network namespace was taken for a user namespace")
+	}
+}
+
+// owner is the inode of the user namespace that owns ns.
+func owner(t *testing.T, ns *os.File) uint64 {
+	t.Helper()
+	fd, err := unix.IoctlRetInt(int(ns.Fd()), unix.NS_GET_USERNS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fd), "owner")
+	defer f.Close()
+	return inode(t, f)
+}
+
+func inode(t *testing.T, f *os.File) uint64 {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	return st.Ino
 }

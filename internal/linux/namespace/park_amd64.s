@@ -6,15 +6,15 @@
 #define SYS_CLONE   56
 #define SYS_PRCTL   157
 #define SYS_UNSHARE 272
+#define SYS_SETNS   308
 
-// CLONE_VM, CLONE_FILES and CLONE_NEWUSER.
-#define CLONE_FLAGS 0x10000500
-#define CLONE_NEWNET 0x40000000
+#define CLONE_NEWUSER 0x10000000
+#define CLONE_NEWNET  0x40000000
 
 // func cloneParked(p *park) int64
 TEXT ·cloneParked(SB), NOSPLIT, $0-16
 	MOVQ p+0(FP), R12
-	MOVQ $CLONE_FLAGS, DI
+	MOVQ 16(R12), DI
 	XORQ SI, SI // the caller's stack, which the child leaves alone
 	XORQ DX, DX
 	XORQ R10, R10
@@ -27,6 +27,16 @@ TEXT ·cloneParked(SB), NOSPLIT, $0-16
 	RET
 
 child:
+	MOVQ 24(R12), DI
+	CMPQ DI, $0
+	JLT  owned
+	MOVQ $CLONE_NEWUSER, SI
+	MOVQ $SYS_SETNS, AX
+	SYSCALL
+	TESTQ AX, AX
+	JNZ  report
+
+owned:
 	MOVQ $1, DI // PR_SET_PDEATHSIG
 	MOVQ $9, SI // SIGKILL
 	MOVQ $SYS_PRCTL, AX
@@ -34,6 +44,8 @@ child:
 	MOVQ $CLONE_NEWNET, DI
 	MOVQ $SYS_UNSHARE, AX
 	SYSCALL
+
+report:
 	MOVQ AX, 8(R12)
 	MOVQ 0(R12), DI
 	MOVQ R12, SI

@@ -5,15 +5,15 @@
 #define SYS_UNSHARE 97
 #define SYS_PRCTL   167
 #define SYS_CLONE   220
+#define SYS_SETNS   268
 
-// CLONE_VM, CLONE_FILES and CLONE_NEWUSER.
-#define CLONE_FLAGS 0x10000500
-#define CLONE_NEWNET 0x40000000
+#define CLONE_NEWUSER 0x10000000
+#define CLONE_NEWNET  0x40000000
 
 // func cloneParked(p *park) int64
 TEXT ·cloneParked(SB), NOSPLIT, $0-16
 	MOVD p+0(FP), R19
-	MOVD $CLONE_FLAGS, R0
+	MOVD 16(R19), R0
 	MOVD ZR, R1 // the caller's stack, which the child leaves alone
 	MOVD ZR, R2
 	MOVD ZR, R3
@@ -25,6 +25,15 @@ TEXT ·cloneParked(SB), NOSPLIT, $0-16
 	RET
 
 child:
+	MOVD 24(R19), R0
+	CMP  $0, R0
+	BLT  owned
+	MOVD $CLONE_NEWUSER, R1
+	MOVD $SYS_SETNS, R8
+	SVC
+	CBNZ R0, report
+
+owned:
 	MOVD $1, R0 // PR_SET_PDEATHSIG
 	MOVD $9, R1 // SIGKILL
 	MOVD $SYS_PRCTL, R8
@@ -32,6 +41,8 @@ child:
 	MOVD $CLONE_NEWNET, R0
 	MOVD $SYS_UNSHARE, R8
 	SVC
+
+report:
 	MOVD R0, 8(R19)
 	MOVD 0(R19), R0
 	MOVD R19, R1
