@@ -129,6 +129,8 @@ type InstanceSpec struct {
 
 	Log LogLimits `json:"log,omitzero"`
 
+	Namespaces Namespaces `json:"namespaces,omitzero"`
+
 	Resources Resources `json:"resources,omitzero"`
 	Security  Security  `json:"security,omitzero"`
 

@@ -20,10 +20,12 @@ func (a *App) specValues() map[string]completion {
 	}
 	return map[string]completion{
 		"credits":           oneOf(string(api.CreditStandard), string(api.CreditUnlimited)),
+		"ipc":               a.namespaceWords,
 		"isolation":         oneOf(string(api.IsolationContainer), string(api.IsolationMicroVM), string(api.IsolationVM), string(api.IsolationUnikernel)),
 		"metadata":          oneOf("v2", "v1", "off"),
 		"net":               networks,
 		"network":           networks,
+		"pid":               a.namespaceWords,
 		"pull":              oneOf("missing", "always", "never"),
 		"restart":           oneOf(api.RestartNo, api.RestartAlways, api.RestartUnlessStopped, api.RestartOnFailure),
 		"security-opt":      oneOf("seccomp=unconfined", "no-new-privileges", "no-new-privileges=false", "systempaths=unconfined"),

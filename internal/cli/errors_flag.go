@@ -30,6 +30,7 @@ var fieldFlags = map[string][]string{
 	"ingressBps":   {"network-rate"},
 	"interval":     {"health-interval"},
 	"labels":       {"label"},
+	"namespaces":   {"pid", "ipc", "network"},
 	"mac":          {"mac-address"},
 	"mode":         {"metadata"},
 	"networkBps":   {"network-bps"},

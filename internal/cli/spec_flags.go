@@ -107,7 +107,7 @@ func (s *specFlags) request(a *App, f *pflag.FlagSet, args []string) (api.Create
 	if err := s.security.apply(a, &r.Spec.Security); err != nil {
 		return r, err
 	}
-	if err := s.namespaces.check(); err != nil {
+	if err := s.namespaces.apply(&r.Spec.Namespaces); err != nil {
 		return r, err
 	}
 	if err := s.log.apply(&r.Spec); err != nil {

@@ -1,33 +1,55 @@
 package cli
 
 import (
+	"strings"
+
 	"github.com/spf13/pflag"
 	"github.com/virga-cloud/virga/api"
+	"github.com/virga-cloud/virga/internal/command"
 )
 
-// namespaceFlags are those by which Docker shares namespaces. An instance has
-// its own, so they take only the values that say so.
+// namespaceFlags share namespaces with the node or another instance.
 type namespaceFlags struct{ pid, ipc, uts, cgroup string }
 
 func (n *namespaceFlags) register(f *pflag.FlagSet) {
-	for name, to := range map[string]*string{"pid": &n.pid, "ipc": &n.ipc, "uts": &n.uts, "cgroupns": &n.cgroup} {
-		f.StringVar(to, name, "", "private: an instance has its own")
-		_ = f.MarkHidden(name)
-	}
+	f.StringVar(&n.pid, "pid", "", "`whose` process ids it sees: host or container:INSTANCE (default its own)")
+	f.StringVar(&n.ipc, "ipc", "", "`whose` shared memory it uses: host or container:INSTANCE (default its own)")
+	f.StringVar(&n.uts, "uts", "", "`whose` host name it has: host (default its own)")
+	f.StringVar(&n.cgroup, "cgroupns", "", "private: an instance has its own")
+	_ = f.MarkHidden("cgroupns")
 }
 
-func (n *namespaceFlags) check() error {
-	for _, c := range []struct{ flag, value, what, hint string }{
-		{"pid", n.pid, "process ids", "`virga top` shows its processes to the node; what watches the whole node runs outside of virga"},
-		{"ipc", n.ipc, "shared memory", "instances share files by a volume; --shm-size sets the size of /dev/shm"},
-		{"uts", n.uts, "host name", "--hostname sets it"},
-		{"cgroupns", n.cgroup, "view of control groups", "leave it out"},
-	} {
-		switch {
-		case c.value == "", c.value == "private", c.flag == "ipc" && c.value == "shareable":
-		default:
-			return api.Errorf(api.CodeNotSupported, "--%s %s: every instance has its own %s", c.flag, c.value, c.what).WithHint("%s", c.hint)
-		}
+func (n *namespaceFlags) apply(s *api.Namespaces) error {
+	if n.cgroup != "" && n.cgroup != api.NamespacePrivate {
+		return api.Errorf(api.CodeNotSupported, "--cgroupns %s: every instance has its own view of control groups", n.cgroup).WithHint("leave it out")
+	}
+	if n.ipc == "none" {
+		return api.Errorf(api.CodeNotSupported, "--ipc none: every instance has a /dev/shm").WithHint("leave it out: it is the instance's alone")
+	}
+	s.PID, s.UTS = namespaceOf(n.pid), namespaceOf(n.uts)
+	if n.ipc != "shareable" { // with container: whoever is asked for is
+		s.IPC = namespaceOf(n.ipc)
 	}
 	return nil
+}
+
+// namespaceOf has Docker's word for an instance replaced.
+func namespaceOf(s string) string {
+	switch name, ok := strings.CutPrefix(s, "container:"); {
+	case ok:
+		return api.NamespaceOf + name
+	case s == api.NamespacePrivate:
+		return ""
+	}
+	return s
+}
+
+// namespaceWords offers the node and the instances that run.
+func (a *App) namespaceWords(cmd *command.Command, args []string, word string) ([]string, command.Completion) {
+	words := []string{"host\tthe node's"}
+	names, kind := a.completeInstances(running, -1)(cmd, args, strings.TrimPrefix(word, "container:"))
+	for _, n := range names {
+		words = append(words, "container:"+n)
+	}
+	return words, kind
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 	"github.com/virga-cloud/virga/api"
@@ -24,7 +25,7 @@ type networkFlags struct {
 
 func (n *networkFlags) register(f *pflag.FlagSet) {
 	f.StringVarP(&n.hostname, "hostname", "h", "", "host `name` inside the instance")
-	listVar(f, &n.networks, "network", "", "attach to a `network`: a name, none or host")
+	listVar(f, &n.networks, "network", "", "attach to a `network`: a name, none, host, or container:INSTANCE for that one's")
 	listVar(f, &n.networks, "net", "", "attach to a network")
 	_ = f.MarkHidden("net")
 	f.StringVar(&n.ip, "ip", "", "static IPv4 `address` on the first network")
@@ -42,6 +43,10 @@ func (n *networkFlags) register(f *pflag.FlagSet) {
 func (n *networkFlags) apply(s *api.InstanceSpec) error {
 	s.Hostname, s.DNS, s.DNSSearch = n.hostname, n.dns, n.search
 	for _, text := range n.networks {
+		if of := namespaceOf(text); strings.HasPrefix(of, api.NamespaceOf) {
+			s.Namespaces.Network = of
+			continue
+		}
 		at, err := parseNetwork(text)
 		if err != nil {
 			return err

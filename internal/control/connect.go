@@ -54,6 +54,8 @@ func (n *Networks) attachments(ctx context.Context, id string, change func(*api.
 		}
 		list := slices.Clone(i.Spec.Networks)
 		switch {
+		case i.Spec.Namespaces.Network != "":
+			return api.Errorf(api.CodeConflict, "instance %s is on another instance's network", i.Name).WithHint("change that one's networks")
 		case len(list) == 0:
 			list = []api.Attachment{{Network: api.NetworkDefault}}
 		case list[0].Network == api.NetworkHost:

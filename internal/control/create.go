@@ -55,6 +55,9 @@ func (a *Admission) Create(ctx context.Context, c Creation) (*api.Instance, erro
 	if err := a.checkNetworks(c.Project, &c.Spec); err != nil {
 		return nil, err
 	}
+	if err := a.join(c.Project, &c.Spec); err != nil {
+		return nil, err
+	}
 	if c.Image == "" {
 		if _, err := a.Resolve(ctx, c.Spec.Image); err != nil {
 			return nil, err
@@ -103,6 +106,10 @@ func (a *Admission) Create(ctx context.Context, c Creation) (*api.Instance, erro
 // instances of it later. It returns the image.
 func (a *Admission) Check(ctx context.Context, project string, s *api.InstanceSpec) (api.Image, error) {
 	if err := a.checkNetworks(project, s); err != nil {
+		return api.Image{}, err
+	}
+	joined := *s // what it shares may be another instance by then
+	if err := a.join(project, &joined); err != nil {
 		return api.Image{}, err
 	}
 	if err := a.size(&api.Instance{Spec: *s}); err != nil {

@@ -129,6 +129,9 @@ func NetworkUsers(s *store.Store, n *api.Network) []string {
 
 // Attached says whether a spec has a network.
 func Attached(s *api.InstanceSpec, network string) bool {
+	if s.Namespaces.Network != "" {
+		return false
+	}
 	if len(s.Networks) == 0 {
 		return network == api.NetworkDefault
 	}

@@ -25,7 +25,7 @@ const (
 func ValidateSpec(s *api.InstanceSpec) error {
 	for _, check := range []func(*api.InstanceSpec) error{
 		validateWorkload, validateProcess, validateNames, validateNetworks, validatePorts,
-		validateMounts, validateResources, validateSecurity, validatePolicy, validateLog, validateSpot, validateMetadata,
+		validateMounts, validateResources, validateSecurity, validateNamespaces, validatePolicy, validateLog, validateSpot, validateMetadata,
 		validatePlacement,
 	} {
 		if err := check(s); err != nil {

@@ -21,9 +21,12 @@ func (f *Fabric) Adopt(ctx context.Context, r Request, have []api.AddressOn, por
 	m := newMember(r)
 	if base, ok := firstHostID(fmt.Sprintf("/proc/%d/uid_map", r.PID)); ok && base >= idBase {
 		m.ids = base
+		f.ids.share(base)
 	}
 	var err error
-	if m.ports, err = f.portsOf(r, have); err != nil {
+	if r.Share != nil && r.Share.Net {
+		m.on = r.Share.Of.Instance
+	} else if m.ports, err = f.portsOf(r, have); err != nil {
 		return fmt.Errorf("adopt network of %s: %w", r.Instance, err)
 	}
 	var left []nft.Published

@@ -29,6 +29,9 @@ func (f *Fabric) Attach(ctx context.Context, r Request) (*Attachment, error) {
 	if err := checkKind(r); err != nil {
 		return nil, err
 	}
+	if r.Share != nil && r.Share.Net {
+		return f.attachShared(r)
+	}
 	if len(r.Networks) == 0 {
 		r.Networks = []api.Attachment{{Network: api.NetworkDefault}}
 	}
@@ -57,7 +60,7 @@ func (f *Fabric) attachHost(r Request) (*Attachment, error) {
 	if !r.UserNS {
 		return a, nil
 	}
-	p, err := f.newNamespaces(true)
+	p, err := f.newNamespaces(true, r.Share)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +77,7 @@ func (f *Fabric) attachNone(r Request) (*Attachment, error) {
 	if err := alone(r); err != nil {
 		return nil, err
 	}
-	p, err := f.newPlace(r.UserNS, nil)
+	p, err := f.newPlace(r.UserNS, r.Share, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +85,7 @@ func (f *Fabric) attachNone(r Request) (*Attachment, error) {
 		return nil, errors.Join(err, f.discard(p))
 	}
 	f.remember(r, p, nil)
-	return &Attachment{Sandbox: p.sandbox(), Hosts: hostsFile(r, nil), Resolv: []byte("# no network\n")}, nil
+	return &Attachment{Sandbox: p.sandbox(), Hosts: hostsFile(r, nil), Resolv: noResolv}, nil
 }
 
 // alone refuses what only a network of one's own can have.
@@ -181,7 +184,7 @@ func (f *Fabric) wants(r Request) ([]want, error) {
 
 // settle finds or makes a place and fills in the addresses of wants.
 func (f *Fabric) settle(r Request, wants []want) (*place, error) {
-	if len(wants) == 1 && r.UserNS && r.Kind == Veth && wants[0].segment == f.warm.segment && wants[0].mac == nil && !wants[0].addr6.IsValid() {
+	if len(wants) == 1 && r.UserNS && r.Share == nil && r.Kind == Veth && wants[0].segment == f.warm.segment && wants[0].mac == nil && !wants[0].addr6.IsValid() {
 		p, err := f.settleWarm(r, &wants[0])
 		if p != nil || err != nil {
 			return p, err
@@ -292,6 +295,9 @@ func kept(r Request, s *segment) netip.Addr {
 func (f *Fabric) remember(r Request, p *place, published []*reservation) *member {
 	m := newMember(r)
 	m.ids, m.ports, m.published = p.ids, p.ports, published
+	if r.Share != nil && r.Share.Net {
+		m.on = r.Share.Of.Instance
+	}
 	f.mu.Lock()
 	f.members[r.Instance] = m
 	f.mu.Unlock()

@@ -41,9 +41,21 @@ type Request struct {
 	DNSSearch  []string // search domains instead of the project's
 	ExtraHosts []string // NAME:ADDRESS lines of /etc/hosts
 
+	// Share, unless nil, is the running instance on whose ground this one is to
+	// stand.
+	Share *Share
+
 	// PID is a process of an instance that runs already: Adopt finds its
 	// namespaces by it. 0 when it is not known.
 	PID int
+}
+
+// Share is a running instance whose namespaces another one shares. The other has
+// its user namespace, when it has one, for who shares a namespace has to have
+// rights in it.
+type Share struct {
+	Of  Request // its own, with its PID
+	Net bool    // and its network namespace
 }
 
 // Attachment is an instance's place on the network. Close closes its files;

@@ -12,6 +12,7 @@ func (f *Fabric) Detach(ctx context.Context, instance string) error {
 	f.mu.Lock()
 	m := f.members[instance]
 	delete(f.members, instance)
+	outlived := m != nil && f.outlivedLocked(instance)
 	f.free6(instance)
 	f.mu.Unlock()
 	if m == nil {
@@ -20,11 +21,14 @@ func (f *Fabric) Detach(ctx context.Context, instance string) error {
 	f.dns.Remove(instance)
 	err := errors.Join(f.unpublish(m.published), f.guide(ctx, m, m.ports))
 	f.judged(m) // before its addresses are another's
+	f.ids.free(m.ids)
+	f.unlimit(m.ports, m.rate)
+	if outlived {
+		return errors.Join(err, f.unplug(m.ports)) // the namespace would keep them
+	}
 	for _, p := range m.ports {
 		f.free(p.segment, p.addr)
 	}
-	f.ids.free(m.ids)
 	f.unguard(m.ports)
-	f.unlimit(m.ports, m.rate)
 	return err
 }

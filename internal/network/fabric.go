@@ -70,6 +70,7 @@ type member struct {
 	search                  []string // domains instead of the project's
 	ports                   []port
 	published               []*reservation
+	on                      string // the instance whose network namespace it is in, "" for one of its own
 }
 
 // New takes the networks of the node in hand; the default one is up when it

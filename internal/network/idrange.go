@@ -23,21 +23,21 @@ const (
 // processes use already, of an earlier daemon or another one, are left out.
 type idRanges struct {
 	mu   sync.Mutex
-	next uint32              // +checklocks:mu; index of the range to look at next
-	used map[uint32]struct{} // +checklocks:mu
+	next uint32         // +checklocks:mu; index of the range to look at next
+	used map[uint32]int // +checklocks:mu; by how many instances that are known
 }
 
 // newIDRanges begins at a random range, so that two daemons on one machine are
 // unlikely to meet, and reads which ranges are alive.
 func newIDRanges() (*idRanges, error) {
-	r := &idRanges{next: rand.Uint32N(rangeCount), used: map[uint32]struct{}{}}
+	r := &idRanges{next: rand.Uint32N(rangeCount), used: map[uint32]int{}}
 	maps, err := filepath.Glob("/proc/[0-9]*/uid_map")
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range maps {
 		if base, ok := firstHostID(m); ok && base >= idBase {
-			r.used[(base-idBase)/namespace.IDs] = struct{}{}
+			r.used[(base-idBase)/namespace.IDs] = 0
 		}
 	}
 	return r, nil
@@ -63,19 +63,29 @@ func (r *idRanges) take() (uint32, error) {
 		i := r.next
 		r.next = (r.next + 1) % rangeCount
 		if _, ok := r.used[i]; !ok {
-			r.used[i] = struct{}{}
+			r.used[i] = 1
 			return idBase + i*namespace.IDs, nil
 		}
 	}
 	return 0, api.Errorf(api.CodeInsufficientCapacity, "all %d ranges of user ids are in use", rangeCount)
 }
 
-// free gives a range back; 0 is none.
+// share has a range that is in use used by one instance more.
+func (r *idRanges) share(base uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.used[(base-idBase)/namespace.IDs]++
+}
+
+// free gives back what take or share gave; 0 is none.
 func (r *idRanges) free(base uint32) {
 	if base < idBase {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.used, (base-idBase)/namespace.IDs)
+	i := (base - idBase) / namespace.IDs
+	if r.used[i]--; r.used[i] <= 0 {
+		delete(r.used, i)
+	}
 }

@@ -45,8 +45,8 @@ type want struct {
 
 // newPlace makes a place; the addresses in wants are taken already and stay
 // the caller's when it fails.
-func (f *Fabric) newPlace(userNS bool, wants []want) (*place, error) {
-	p, err := f.newNamespaces(userNS)
+func (f *Fabric) newPlace(userNS bool, share *Share, wants []want) (*place, error) {
+	p, err := f.newNamespaces(userNS, share)
 	if err != nil {
 		return nil, err
 	}
@@ -56,13 +56,16 @@ func (f *Fabric) newPlace(userNS bool, wants []want) (*place, error) {
 	return p, nil
 }
 
-func (f *Fabric) newNamespaces(userNS bool) (*place, error) {
-	if !userNS {
+func (f *Fabric) newNamespaces(userNS bool, share *Share) (*place, error) {
+	switch {
+	case !userNS:
 		ns, err := namespace.NewNet()
 		if err != nil {
 			return nil, err
 		}
 		return &place{Pair: namespace.Pair{Net: ns}}, nil
+	case share != nil:
+		return f.beside(share)
 	}
 	ids, err := f.ids.take()
 	if err != nil {

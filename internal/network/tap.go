@@ -41,10 +41,10 @@ func checkKind(r Request) error {
 // placeFor makes the place that a request asks for.
 func (f *Fabric) placeFor(r Request, wants []want) (*place, error) {
 	if r.Kind != Tap {
-		return f.newPlace(r.UserNS, wants)
+		return f.newPlace(r.UserNS, r.Share, wants)
 	}
 	// The monitor itself has no network.
-	p, err := f.newPlace(r.UserNS, nil)
+	p, err := f.newPlace(r.UserNS, nil, nil)
 	if err != nil {
 		return nil, err
 	}

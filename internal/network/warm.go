@@ -115,7 +115,7 @@ func (w *warm) make() (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := w.f.newPlace(true, []want{{segment: w.segment, addr: addr}})
+	p, err := w.f.newPlace(true, nil, []want{{segment: w.segment, addr: addr}})
 	if err != nil {
 		w.f.free(w.segment, addr)
 		return nil, err

@@ -90,6 +90,7 @@ func (a *Agent) adoptLife(ctx context.Context, in *api.Instance, l engine.Life) 
 	}
 	r := networkRequest(in)
 	r.PID = l.PID
+	r.Share = shareOf(in)
 	if err := a.Network.Adopt(ctx, r, st.Addresses, st.Ports); err != nil {
 		return err
 	}

@@ -169,7 +169,7 @@ func (a *Agent) taskOf(ctx context.Context, in *api.Instance) (engine.Task, erro
 	if err != nil {
 		return engine.Task{}, err
 	}
-	t, err := task(in, img.Config, a.instanceDir(in.ID))
+	t, err := task(in, img.Config, a.instanceDir(in.ID), a.hostname(in))
 	if err != nil {
 		return engine.Task{}, err
 	}

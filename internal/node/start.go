@@ -73,7 +73,7 @@ func (a *Agent) begin(ctx context.Context, in *api.Instance, life int, s *storin
 		return nil, err
 	}
 	dir := a.instanceDir(in.ID)
-	if b.task, err = task(in, b.image.Config, dir); err != nil {
+	if b.task, err = task(in, b.image.Config, dir, a.hostname(in)); err != nil {
 		return nil, err
 	}
 	b.task.Life, b.task.Layers, b.task.Gate = life, layers, s.wait
@@ -98,7 +98,13 @@ func (a *Agent) begin(ctx context.Context, in *api.Instance, life int, s *storin
 		return nil, err
 	}
 	laps.Lap("image")
-	at, err := a.Network.Attach(ctx, networkRequest(in))
+	share, err := a.share(in)
+	if err != nil {
+		return nil, err
+	}
+	r := networkRequest(in)
+	r.Share = share
+	at, err := a.Network.Attach(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +139,7 @@ func networkRequest(in *api.Instance) network.Request {
 	return network.Request{
 		Kind: networkKind(s.Isolation), Instance: in.ID, Name: in.Name, Project: in.Project, Labels: in.Labels, Group: in.Group,
 		Networks: s.Networks, Ports: s.Ports, Rate: in.Limits().NetworkRate, Keep: in.Status.Addresses,
-		UserNS:  !s.Security.Privileged && s.Security.UserNS != "host",
+		UserNS:  s.Security.OwnUserNS(),
 		Sysctls: s.Security.Sysctls, Hostname: s.Hostname,
 		DNS: s.DNS, DNSSearch: s.DNSSearch, ExtraHosts: s.ExtraHosts,
 	}

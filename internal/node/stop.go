@@ -100,7 +100,8 @@ func (a *Agent) settle(ctx context.Context, w *worker, in *api.Instance) error {
 		exit = *f.exit
 	}
 	w.stopHealth()
-	if exit.Lost {
+	if exit.Lost || in.Spec.Namespaces.SharesPIDs() {
+		// No end of a PID namespace takes the rest with it.
 		if err := a.Engine.Kill(ctx, in.ID); err != nil && !ended(err) {
 			return fmt.Errorf("kill what is left of %s: %w", in.ID, err)
 		}

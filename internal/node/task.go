@@ -14,7 +14,7 @@ const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 
 // task merges an instance's spec with its image's configuration, as Docker
 // does. What needs the node's state, mounts and sandbox, is added by the caller.
-func task(in *api.Instance, img api.ImageConfig, dir string) (engine.Task, error) {
+func task(in *api.Instance, img api.ImageConfig, dir, hostname string) (engine.Task, error) {
 	s := &in.Spec
 	args := command(s, img)
 	if len(args) == 0 {
@@ -30,7 +30,7 @@ func task(in *api.Instance, img api.ImageConfig, dir string) (engine.Task, error
 		TTY:        s.TTY,
 		Stdin:      s.Stdin,
 		StdinOnce:  s.StdinOnce,
-		Hostname:   first(s.Hostname, in.Name),
+		Hostname:   hostname,
 		Spec:       *s,
 		Dir:        dir,
 		Log:        filepath.Join(dir, logName),

@@ -47,14 +47,14 @@ func TestEnvironment(t *testing.T) {
 
 func TestTask(t *testing.T) {
 	in := &api.Instance{Meta: api.Meta{ID: "i", Name: "web"}, Spec: api.InstanceSpec{User: "me"}}
-	got, err := task(in, api.ImageConfig{Command: []string{"c"}, User: "root", WorkingDir: "/srv"}, "/d/i")
+	got, err := task(in, api.ImageConfig{Command: []string{"c"}, User: "root", WorkingDir: "/srv"}, "/d/i", "web")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got.User != "me" || got.WorkingDir != "/srv" || got.Hostname != "web" || got.Log != "/d/i/log" || got.Dir != "/d/i" {
 		t.Errorf("%+v", got)
 	}
-	if _, err := task(in, api.ImageConfig{}, "/d/i"); api.CodeOf(err) != api.CodeInvalid {
+	if _, err := task(in, api.ImageConfig{}, "/d/i", "web"); api.CodeOf(err) != api.CodeInvalid {
 		t.Errorf("a task without a command: %v", err)
 	}
 }

@@ -48,6 +48,7 @@ var endToEnd = []string{
 	"TestSizeOfTheWritableLayer",
 	"TestVolumesWithASize",
 	"TestBlockIORates",
+	"TestSharedNamespaces",
 }
 
 // deadline bounds a run on a machine that is loaded beyond reason; a usual

@@ -33,7 +33,7 @@ func (e *Engine) prepare(ctx context.Context, t engine.Task, laps *engine.Laps) 
 	v := &view{Root: mount.Root{Dir: root}, covered: []string{"/dev", "/proc", "/sys"}}
 
 	for _, step := range []func(context.Context, engine.Task, *view, *prepared) error{
-		e.dev, e.etc, e.mounts, e.asInit, e.user, e.security, e.command,
+		e.dev, e.share, e.etc, e.mounts, e.asInit, e.user, e.security, e.command,
 	} {
 		if err := step(ctx, t, v, p); err != nil {
 			return p, err

@@ -21,7 +21,7 @@ func Compile(p Process) (*launch.Program, []*os.File, error) {
 	c.enter()
 	switch {
 	case p.Start != nil:
-		c.Fork("make namespaces", namespaces)
+		c.Fork("make namespaces", namespaces&^c.shared(Nodes)&^c.shared(Others))
 		c.Syscall("set umask", unix.SYS_UMASK, launch.Int(0))
 		c.pivot()
 		c.populate()
@@ -49,6 +49,7 @@ type compiler struct {
 	dev     launch.Arg
 	proc    launch.Arg
 	sys     launch.Arg
+	shm     launch.Arg // clone of another instance's, when that is shared
 }
 
 // file is f, sent along.
@@ -76,6 +77,7 @@ func (c *compiler) enter() {
 	if c.p.Join != nil {
 		return
 	}
+	c.share()
 	if c.p.UserNS != nil {
 		c.Syscall("enter user namespace", unix.SYS_SETNS, c.file(c.p.UserNS), launch.Int(unix.CLONE_NEWUSER))
 	}

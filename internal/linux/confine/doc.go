@@ -10,6 +10,9 @@
 //	seal      masked and read-only paths, hostname, the host's root detached
 //	become    ids, capabilities, seccomp, working directory, execve
 //
+// Of the new namespaces, a process may leave out some and share the node's or
+// another instance's.
+//
 // One that joins a running instance enters its namespaces instead, and goes on
 // with the last stage.
 //

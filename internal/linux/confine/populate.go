@@ -1,7 +1,6 @@
 package confine
 
 import (
-	"fmt"
 	"path"
 
 	"golang.org/x/sys/unix"
@@ -36,8 +35,7 @@ func (c *compiler) populateDev() {
 	pts := []Param{{"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}}
 	c.attachIn("/dev/pts", c.newFS("devpts", common, pts), "pts")
 	c.attachIn("/dev/mqueue", c.newFS("mqueue", common|unix.MOUNT_ATTR_NODEV, nil), "mqueue")
-	shm := []Param{{"source", "shm"}, {"mode", "1777"}, {"size", fmt.Sprint(s.ShmSize)}}
-	c.attachIn("/dev/shm", c.newFS("tmpfs", common|unix.MOUNT_ATTR_NODEV, shm), "shm")
+	c.attachIn("/dev/shm", c.sharedMemory(), "shm")
 	if c.p.TTY {
 		c.attachIn("/dev/console", c.console, "console")
 	}

@@ -51,8 +51,10 @@ type Start struct {
 	Mounts   []Mount
 	Dev      *os.File // detached mount for /dev
 	ShmSize  int64
+	Shm      *os.File // detached mount for /dev/shm; nil makes one of ShmSize, or takes the other's with IPC
 	Sys      Sys
-	Hostname string
+	Hostname string // "" leaves it
+	Sharing  Sharing
 	// Sysctls by name with dots; namespaced ones only.
 	Sysctls map[string]string
 	// Masked and Protected are paths below /proc and /sys that exist on this
@@ -60,6 +62,22 @@ type Start struct {
 	Masked    []Path
 	Protected []string
 }
+
+// Sharing says which namespaces are not made.
+type Sharing struct {
+	PID, IPC, UTS Space
+	// Other is a pidfd of the process that has what is Others.
+	Other *os.File
+}
+
+// Space is whose namespace the process is in.
+type Space int
+
+const (
+	Own    Space = iota
+	Nodes        // of what starts it
+	Others       // of Sharing.Other
+)
 
 // Path is a path and whether it is a directory.
 type Path struct {
