@@ -43,6 +43,7 @@ func (e *env) cpuStall(ctx context.Context) error {
 			return err
 		}
 		f.Peer, f.PeerValue = fmt.Sprintf("by hand, period %v", period), ms(hand.P99)
+		f.Ratio = f.Value / f.PeerValue
 		f.About = "by hand " + about(hand)
 		if err := e.record(f, ratioAtMost(1)); err != nil {
 			return err

@@ -30,9 +30,6 @@ type figure struct {
 // record writes a figure to the file and the terminal.
 func (e *env) record(f figure, g goal) error {
 	f.Time = time.Now().UTC().Truncate(time.Second)
-	if f.PeerValue != 0 {
-		f.Ratio = f.Value / f.PeerValue
-	}
 	f.Goal, f.OK = g.String(), g.met(f.Value, f.Ratio)
 	line, err := json.Marshal(f)
 	if err != nil {
@@ -51,15 +48,25 @@ func (e *env) record(f figure, g goal) error {
 }
 
 // compare records own samples, once against their goal and once beside each
-// peer.
+// peer, by the medians.
 func (e *env) compare(name, unit string, own samples, g goal, others []measured) error {
+	return e.compareBy(samples.ratio, name, unit, own, g, others)
+}
+
+// compareTurns is compare for samples that were taken in turns, one of each in
+// every turn.
+func (e *env) compareTurns(name, unit string, own samples, g goal, others []measured) error {
+	return e.compareBy(samples.ratioInTurns, name, unit, own, g, others)
+}
+
+func (e *env) compareBy(ratio func(own, other samples) float64, name, unit string, own samples, g goal, others []measured) error {
 	base := figure{Name: name, Value: own.median(), Unit: unit, P95: own.p95(), N: len(own)}
 	if err := e.record(base, g); err != nil {
 		return err
 	}
 	for _, o := range others {
 		f := base
-		f.Peer, f.PeerValue, f.PeerP95 = o.peer, o.samples.median(), o.samples.p95()
+		f.Peer, f.PeerValue, f.PeerP95, f.Ratio = o.peer, o.samples.median(), o.samples.p95(), ratio(own, o.samples)
 		if err := e.record(f, o.goal); err != nil {
 			return err
 		}

@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // What is measured on one core runs on core servedCore, and who asks for it
@@ -43,6 +45,32 @@ func startPeer(core, program string, args ...string) (stop func(), err error) {
 		return nil, fmt.Errorf("start %s: %w", program, err)
 	}
 	return func() { end(cmd) }, nil
+}
+
+// busy is how long a core has been at work since the machine started.
+func busy(core string) (time.Duration, error) {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if len(f) < 9 || f[0] != "cpu"+core {
+			continue
+		}
+		ticks := 0
+		for i, text := range f[1:9] { // user, nice, system, idle, iowait, irq, softirq, steal
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				return 0, err
+			}
+			if i < 3 || i == 5 || i == 6 {
+				ticks += n
+			}
+		}
+		return time.Duration(ticks) * time.Second / 100, nil // USER_HZ
+	}
+	return 0, fmt.Errorf("/proc/stat has no core %s", core)
 }
 
 // banner is what a program says of itself, its first line.

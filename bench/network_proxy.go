@@ -18,21 +18,21 @@ import (
 )
 
 const (
-	proxyRuns        = 5
-	proxySeconds     = 3
+	proxyRuns        = 8
+	proxySeconds     = 2
 	proxyConnections = 64
 	proxyPayload     = 1024 // bytes
 	idleCount        = 10_000
 	webImage         = "bench-web"
 )
 
-// networkProxy sends requests through virga's proxy, nginx and haproxy in
+// networkProxy sends requests through virga's proxy and those of others in
 // turns, to the same instance: each has one core, and who asks and who answers
 // share the other.
 func networkProxy(ctx context.Context, e *env) error {
-	for _, program := range []string{"nginx", "haproxy", "wrk", "taskset"} {
+	for _, program := range []string{"nginx", "haproxy", "caddy", "wrk", "taskset"} {
 		if _, err := exec.LookPath(program); err != nil {
-			return fmt.Errorf("%w: install nginx-light, haproxy and wrk", err)
+			return fmt.Errorf("%w: install nginx-light, haproxy, caddy and wrk", err)
 		}
 	}
 	p, err := e.pinned(ctx)
@@ -40,7 +40,7 @@ func networkProxy(ctx context.Context, e *env) error {
 		return err
 	}
 	defer p.close()
-	ports, err := freePorts(3)
+	ports, err := freePorts(1 + len(otherProxies))
 	if err != nil {
 		return err
 	}
@@ -48,40 +48,56 @@ func networkProxy(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	stopNginx, err := nginxProxy(p.dir, backend, ports[1])
-	if err != nil {
-		return err
+	for i, o := range otherProxies {
+		stop, err := o.start(p.dir, backend, ports[1+i])
+		if err != nil {
+			return err
+		}
+		defer stop()
 	}
-	defer stopNginx()
-	stopHAProxy, err := haproxy(p.dir, backend, ports[2])
-	if err != nil {
-		return err
-	}
-	defer stopHAProxy()
 	for _, port := range ports {
 		if err := answers(ctx, port); err != nil {
 			return err
 		}
 	}
-	rates, p99s := make([]samples, 3), make([]samples, 3)
-	for range proxyRuns {
-		for i, port := range ports {
-			rate, p99, err := wrk(ctx, port)
+	rates, p99s, costs := make([]samples, len(ports)), make([]samples, len(ports)), make([]samples, len(ports))
+	for turn := range proxyRuns {
+		for i := range ports {
+			i = (i + turn) % len(ports) // each is the first in its turn
+			before, err := busy(servedCore)
 			if err != nil {
 				return err
 			}
-			rates[i], p99s[i] = append(rates[i], rate), append(p99s[i], p99)
+			l, err := wrk(ctx, ports[i])
+			if err != nil {
+				return err
+			}
+			after, err := busy(servedCore)
+			if err != nil {
+				return err
+			}
+			cost := float64((after - before).Microseconds()) / l.requests
+			rates[i], p99s[i], costs[i] = append(rates[i], l.rate), append(p99s[i], l.p99), append(costs[i], cost)
 		}
 	}
-	nginx, ha := banner(ctx, "nginx", "-v"), "haproxy "+strings.Join(strings.Fields(banner(ctx, "haproxy", "-v"))[2:3], "")
-	nginx = "nginx " + nginx[strings.LastIndexByte(nginx, '/')+1:]
-	err = e.compare("network.l7", "requests/s", rates[0], goal{}, []measured{{nginx, rates[1], ratioAtLeast(.8)}, {ha, rates[2], ratioAtLeast(.9)}})
-	if err != nil {
-		return err
+	var rate, p99, cost []measured
+	for i, o := range otherProxies {
+		name := o.name(ctx)
+		rate = append(rate, measured{name, rates[1+i], o.rate})
+		p99 = append(p99, measured{name, p99s[1+i], ratioAtMost(1.5)})
+		cost = append(cost, measured{name, costs[1+i], goal{}})
 	}
-	err = e.compare("network.l7.p99", "ms", p99s[0], goal{}, []measured{{nginx, p99s[1], ratioAtMost(1.5)}, {ha, p99s[2], ratioAtMost(1.5)}})
-	if err != nil {
-		return err
+	for _, f := range []struct {
+		name, unit string
+		own        samples
+		others     []measured
+	}{
+		{"network.l7", "requests/s", rates[0], rate}, {"network.l7.p99", "ms", p99s[0], p99},
+		{"network.l7.cost", "us of the core a request", costs[0], cost},
+	} {
+		if err := e.compareTurns(f.name, f.unit, f.own, goal{}, f.others); err != nil {
+			return err
+		}
 	}
 	if err := p.idleConnections(ctx, ports[0]); err != nil {
 		return err
@@ -139,49 +155,6 @@ server { listen 8080; location / { default_type text/plain; return 200 "` + stri
 	return e.importDir(ctx, webImage, root)
 }
 
-func nginxProxy(dir, backend string, port int) (func(), error) {
-	config := fmt.Sprintf(`daemon off; worker_processes 1; pid %[1]s/nginx-proxy.pid; error_log /dev/null;
-events { worker_connections 8192; }
-http { access_log off; keepalive_requests 1000000000; client_body_temp_path %[1]s/n1; proxy_temp_path %[1]s/n2; fastcgi_temp_path %[1]s/n3;
-uwsgi_temp_path %[1]s/n4; scgi_temp_path %[1]s/n5;
-upstream web { server %[2]s; keepalive 256; keepalive_requests 1000000000; }
-server { listen 127.0.0.1:%[3]d; location / { proxy_pass http://web; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host;
-proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $http_host; } } }
-`, dir, backend, port)
-	path := filepath.Join(dir, "nginx-proxy.conf")
-	if err := os.WriteFile(path, []byte(config), 0o644); err != nil {
-		return nil, err
-	}
-	return startPeer(servedCore, "nginx", "-c", path)
-}
-
-func haproxy(dir, backend string, port int) (func(), error) {
-	config := fmt.Sprintf(`global
-  nbthread 1
-  maxconn 8192
-defaults
-  mode http
-  timeout connect 2s
-  timeout client 60s
-  timeout server 60s
-  http-reuse always
-  option forwardfor
-frontend f
-  bind 127.0.0.1:%d
-  http-request set-header X-Forwarded-Proto http
-  http-request set-header X-Forwarded-Host %%[req.hdr(Host)]
-  default_backend b
-backend b
-  balance leastconn
-  server web %s
-`, port, backend)
-	path := filepath.Join(dir, "haproxy.cfg")
-	if err := os.WriteFile(path, []byte(config), 0o644); err != nil {
-		return nil, err
-	}
-	return startPeer(servedCore, "haproxy", "-f", path)
-}
-
 // answers waits until a port answers the page.
 func answers(ctx context.Context, port int) error {
 	for deadline := time.Now().Add(30 * time.Second); ; {
@@ -203,34 +176,42 @@ func answers(ctx context.Context, port int) error {
 	}
 }
 
-// wrk asks as fast as it is answered, and returns requests a second and the
-// latency that 99 in 100 do not exceed, in ms.
-func wrk(ctx context.Context, port int) (rate, p99 float64, err error) {
+// load is what came of asking as fast as one is answered.
+type load struct {
+	requests float64
+	rate     float64 // requests a second
+	p99      float64 // ms that 99 in 100 requests do not exceed
+}
+
+// wrk asks as fast as it is answered, over proxyConnections connections.
+func wrk(ctx context.Context, port int) (l load, err error) {
 	out, err := on(ctx, askedCore, "wrk", "-t1", "-c"+strconv.Itoa(proxyConnections), fmt.Sprintf("-d%ds", proxySeconds), "--latency",
 		fmt.Sprintf("http://127.0.0.1:%d/", port)).CombinedOutput()
 	if err != nil {
-		return 0, 0, fmt.Errorf("wrk: %w: %s", err, out)
+		return l, fmt.Errorf("wrk: %w: %s", err, out)
 	}
 	for line := range strings.Lines(string(out)) {
 		f := strings.Fields(line)
 		switch {
 		case len(f) == 2 && f[0] == "Requests/sec:":
-			rate, err = strconv.ParseFloat(f[1], 64)
+			l.rate, err = strconv.ParseFloat(f[1], 64)
 		case len(f) == 2 && f[0] == "99%":
 			var d time.Duration
 			d, err = time.ParseDuration(f[1])
-			p99 = ms(d)
+			l.p99 = ms(d)
+		case len(f) > 2 && f[1] == "requests" && f[2] == "in":
+			l.requests, err = strconv.ParseFloat(f[0], 64)
 		case strings.Contains(line, "Non-2xx") || strings.Contains(line, "Socket errors"):
 			err = fmt.Errorf("wrk: %s", strings.TrimSpace(line))
 		}
 		if err != nil {
-			return 0, 0, err
+			return l, err
 		}
 	}
-	if rate == 0 || p99 == 0 {
-		return 0, 0, fmt.Errorf("wrk says no rate: %s", out)
+	if l.requests == 0 || l.rate == 0 || l.p99 == 0 {
+		return l, fmt.Errorf("wrk says no rate: %s", out)
 	}
-	return rate, p99, nil
+	return l, nil
 }
 
 // idleConnections opens connections that have been answered once and then say nothing,

@@ -19,6 +19,19 @@ func TestQuantiles(t *testing.T) {
 	}
 }
 
+func TestRatios(t *testing.T) {
+	own, other := samples{9, 50, 20}, samples{10, 100, 10} // the medians are 20 and 10
+	if r := own.ratio(other); r != 2 {
+		t.Errorf("of the medians: %v, want 2", r)
+	}
+	if r := own.ratioInTurns(other); r != 0.9 {
+		t.Errorf("of the turns: %v, want 0.9", r)
+	}
+	if own.ratio(nil) != 0 || own.ratioInTurns(nil) != 0 {
+		t.Error("a ratio to nothing is not 0")
+	}
+}
+
 func TestGoal(t *testing.T) {
 	tests := []struct {
 		goal  goal
