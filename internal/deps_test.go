@@ -61,7 +61,7 @@ var mayImport = map[string][]string{
 	"internal/config":  {"api"},
 	"internal/hello":   {},
 	"internal/version": {},
-	"cmd/virga":        {"internal/cli"},
+	"cmd/virga":        {"internal/cli", "internal/cli/prime"},
 	"cmd/virgad":       {"internal/daemon/...", "internal/compose/command", "internal/remote"},
 	"cmd/virga-shim":   {"internal/shim/..."},
 	"cmd/virga-hello":  {"internal/hello"},

@@ -47,6 +47,21 @@ func linked(t *testing.T, program string) []string {
 	return strings.Fields(string(out))
 }
 
+// TestPrimeIsFirst holds what makes Go set internal/cli/prime up before nearly all
+// that cmd/virga links.
+func TestPrimeIsFirst(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{.Imports}}", "./cli/prime").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.TrimSpace(string(out)); got != "[runtime]" {
+		t.Errorf("internal/cli/prime imports %s: want runtime alone", got)
+	}
+	if !slices.Contains(linked(t, "cmd/virga"), module+"/internal/cli/prime") {
+		t.Error("cmd/virga does not import it")
+	}
+}
+
 func TestLightProgramsStayLight(t *testing.T) {
 	for _, program := range slices.Sorted(maps.Keys(light)) {
 		packages := linked(t, program)

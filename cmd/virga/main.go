@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/virga-cloud/virga/internal/cli"
+	_ "github.com/virga-cloud/virga/internal/cli/prime" // the runtime, for a short life
 	"github.com/virga-cloud/virga/internal/version"
 )
 

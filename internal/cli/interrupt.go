@@ -34,6 +34,16 @@ func newInterruptible() context.Context {
 	})}
 }
 
+// unlistened is ctx without the beginning to listen: for a wait that a signal may
+// end together with the process. Where something else has begun to listen, a
+// signal ends it too.
+func unlistened(ctx context.Context) context.Context {
+	if c, ok := ctx.(*interruptible); ok {
+		return c.Context
+	}
+	return ctx
+}
+
 // Done begins to listen.
 func (c *interruptible) Done() <-chan struct{} {
 	c.listen()

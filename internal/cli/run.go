@@ -68,7 +68,11 @@ func (r *run) run(cmd *command.Command, a *App, args []string) error {
 	// the workload's.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(cmd.Context()))
 	defer cancel()
-	release := context.AfterFunc(cmd.Context(), cancel)
+	before := cmd.Context()
+	if r.sigProxy {
+		before = unlistened(before)
+	}
+	release := context.AfterFunc(before, cancel)
 	var session *api.ClientSession
 	var id string
 	err = r.make(cmd.Context(), a, &req.Spec, func() (string, error) {
