@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"syscall"
@@ -33,8 +34,8 @@ func (f *Fabric) Adopt(ctx context.Context, r Request, have []api.AddressOn, por
 	f.mu.Lock()
 	for _, p := range m.ports {
 		p.segment.free.claim(p.addr)
-		if p.addr6.IsValid() && !p.segment.given6(p.addr6) {
-			f.static6[p.addr6] = r.Instance
+		for _, a := range p.asked() {
+			f.asked[a] = r.Instance
 		}
 		delete(f.left.links, p.link)
 		delete(f.left.places, leftAt{p.segment, p.addr})
@@ -104,6 +105,9 @@ func (f *Fabric) portsOf(r Request, have []api.AddressOn) ([]port, error) {
 			continue
 		}
 		p := port{segment: s, addr: a.Address, addr6: a.Address6, index: len(out), mac: insideMAC(a.Address)}
+		if mac, err := net.ParseMAC(a.MAC); err == nil {
+			p.mac = mac
+		}
 		for _, l := range links {
 			if l.Master == s.index && l.Alias == r.Instance {
 				p.link, p.outer = l.Name, l.Index

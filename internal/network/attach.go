@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 
 	"github.com/virga-cloud/virga/api"
@@ -101,15 +100,13 @@ func alone(r Request) error {
 
 // attach gives a place on networks of this node.
 func (f *Fabric) attach(ctx context.Context, r Request) (*Attachment, error) {
+	defer f.unask(r.Instance)
 	wants, err := f.wants(r)
 	if err != nil {
 		return nil, err
 	}
 	p, err := f.settle(r, wants)
 	if err != nil {
-		f.mu.Lock()
-		f.free6(r.Instance)
-		f.mu.Unlock()
 		return nil, err
 	}
 	if r.Rate != (api.NetworkRate{}) {
@@ -157,11 +154,10 @@ func (f *Fabric) wants(r Request) ([]want, error) {
 		seen[s] = true
 		w := want{segment: s}
 		if a.MAC != "" {
-			mac, err := net.ParseMAC(a.MAC)
-			if err != nil || len(mac) != 6 || mac[0]&1 != 0 {
-				return nil, api.Invalid(field+".mac", "%q is not a hardware address of one device", a.MAC)
+			var err error
+			if w.mac, err = f.claimMAC(s, a, r.Instance, field+".mac"); err != nil {
+				return nil, err
 			}
-			w.mac = mac
 		}
 		if a.Address != "" {
 			ip, err := netip.ParseAddr(a.Address)
@@ -173,7 +169,6 @@ func (f *Fabric) wants(r Request) ([]want, error) {
 		if a.Address6 != "" {
 			var err error
 			if w.addr6, err = f.claim6(s, a.Address6, r.Instance, field+".address6"); err != nil {
-				f.free6(r.Instance)
 				return nil, err
 			}
 		}

@@ -13,8 +13,8 @@ func (f *Fabric) Detach(ctx context.Context, instance string) error {
 	m := f.members[instance]
 	delete(f.members, instance)
 	outlived := m != nil && f.outlivedLocked(instance)
-	f.free6(instance)
 	f.mu.Unlock()
+	f.unask(instance)
 	if m == nil {
 		return nil
 	}

@@ -49,13 +49,13 @@ type Fabric struct {
 	setting sync.Mutex
 
 	mu       sync.Mutex
-	segments map[string]*segment   // +checklocks:mu; by key
-	members  map[string]*member    // +checklocks:mu; by instance
-	access   []api.Rule            // +checklocks:mu; rules between instances
-	judging  bool                  // +checklocks:mu; SetRules was called
-	left     remains               // +checklocks:mu; of an earlier daemon
-	leaving  []int                 // +checklocks:mu; guarded links that are about to go
-	static6  map[netip.Addr]string // +checklocks:mu; instances that asked for an IPv6 address
+	segments map[string]*segment // +checklocks:mu; by key
+	members  map[string]*member  // +checklocks:mu; by instance
+	access   []api.Rule          // +checklocks:mu; rules between instances
+	judging  bool                // +checklocks:mu; SetRules was called
+	left     remains             // +checklocks:mu; of an earlier daemon
+	leaving  []int               // +checklocks:mu; guarded links that are about to go
+	asked    map[asked]string    // +checklocks:mu; the instances that asked
 }
 
 // member is an instance that is attached.
@@ -80,7 +80,7 @@ func New(ctx context.Context, c Config) (*Fabric, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Fabric{conn: conn, segments: map[string]*segment{}, members: map[string]*member{}, static6: map[netip.Addr]string{}}
+	f := &Fabric{conn: conn, segments: map[string]*segment{}, members: map[string]*member{}, asked: map[asked]string{}}
 	if f.config, err = c.withDefaults(conn); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}

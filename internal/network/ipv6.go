@@ -46,23 +46,7 @@ func (f *Fabric) claim6(s *segment, text, instance, field string) (netip.Addr, e
 		return a, api.Invalid(field, "address %s goes with an IPv4 address of network %s", a, s.name).
 			WithHint("choose one that does not end in an IPv4 address of the network, or leave it out")
 	}
-	if owner, ok := f.static6[a]; ok && owner != instance {
-		return a, api.Errorf(api.CodeConflict, "address %s of network %s is taken", a, s.name).InField(field).
-			WithHint("leave the address out to get a free one")
-	}
-	f.static6[a] = instance
-	return a, nil
-}
-
-// free6 gives back the static IPv6 addresses of an instance.
-//
-// +checklocks:f.mu
-func (f *Fabric) free6(instance string) {
-	for a, owner := range f.static6 {
-		if owner == instance {
-			delete(f.static6, a)
-		}
-	}
+	return a, f.ask(asked{s.key, a.String()}, instance, s.name, field)
 }
 
 func anyIPv6(wants []want) bool {

@@ -33,6 +33,7 @@ func (f *Fabric) Reconnect(ctx context.Context, r Request) (*Attachment, error) 
 	if r.Networks[0].Network == api.NetworkNone {
 		r.Networks = nil
 	}
+	defer f.unask(r.Instance)
 	wants, err := f.wants(r)
 	if err != nil {
 		return nil, err
@@ -177,7 +178,6 @@ func (f *Fabric) unplug(ports []port) error {
 		err = errors.Join(err, conn.Do(link.Delete(p.link)))
 		f.mu.Lock()
 		p.segment.free.free(p.addr)
-		delete(f.static6, p.addr6)
 		f.mu.Unlock()
 	}
 	return err
