@@ -102,5 +102,5 @@ func TestBadNetworksAreRefused(t *testing.T) {
 		d.Refused(t, append([]string{"network", "create"}, args...)...)
 	}
 	subnet := strings.TrimSpace(d.Must(t, "network", "inspect", "-f", "{{.Spec.Subnet}}", "default"))
-	contains(t, d.Refused(t, "network", "create", "--subnet", subnet, "a"), "overlaps")
+	contains(t, d.Refused(t, "network", "create", "--subnet", subnet, "a"), "overlaps", "network default")
 }

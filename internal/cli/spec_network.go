@@ -25,7 +25,7 @@ type networkFlags struct {
 
 func (n *networkFlags) register(f *pflag.FlagSet) {
 	f.StringVarP(&n.hostname, "hostname", "h", "", "host `name` inside the instance")
-	listVar(f, &n.networks, "network", "", "attach to a `network`: a name, none, host, or container:INSTANCE for that one's")
+	listVar(f, &n.networks, "network", "", "attach to a `network`: a name, none, host, container:INSTANCE for that one's, or name=NAME[,ip=…][,ip6=…][,mac-address=…][,alias=…]")
 	listVar(f, &n.networks, "net", "", "attach to a network")
 	_ = f.MarkHidden("net")
 	f.StringVar(&n.ip, "ip", "", "static IPv4 `address` on the first network")

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -54,6 +55,9 @@ func (n *Networks) Create(ctx context.Context, project string, r api.NetworkRequ
 		return net, false, err
 	}
 	if net.Spec, err = completeNetwork(r.Spec, taken, n.pool6()); err != nil {
+		if api.CodeOf(err) == api.CodeConflict {
+			err = cmp.Or(n.disjoint(r.Spec.Subnet, r.Spec.Subnet6), err)
+		}
 		return net, false, err
 	}
 	return net, true, n.Store.Networks.Create(ctx, &net)
@@ -152,6 +156,22 @@ func (n *Networks) taken() ([]netip.Prefix, error) {
 	}
 	routes, err := n.Routes()
 	return append(out, routes...), err
+}
+
+// disjoint refuses subnets that another network has a part of, by that one's
+// name. Each network is a route of the node too, and routes have no names.
+func (n *Networks) disjoint(asked ...netip.Prefix) error {
+	for _, o := range n.Store.Networks.Views() {
+		for _, have := range []netip.Prefix{o.Spec.Subnet, o.Spec.Subnet6} {
+			for _, p := range asked {
+				if p.Overlaps(have) {
+					return api.Errorf(api.CodeConflict, "subnet %s overlaps %s of network %s", p, have, o.Name).InField("spec.subnet").
+						WithHint("leave the subnet out to get a free one")
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // pool6 is the node's own /48.

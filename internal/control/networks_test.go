@@ -103,6 +103,9 @@ func TestNetworkIsRefused(t *testing.T) {
 		if api.CodeOf(err) != c.want {
 			t.Errorf("%s: %v", name, err)
 		}
+		if of := "network default"; strings.HasSuffix(name, of[7:]) && c.subnet != "" && !strings.Contains(err.Error(), of) {
+			t.Errorf("%s: %v does not say which network", name, err)
+		}
 	}
 }
 
