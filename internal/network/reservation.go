@@ -218,7 +218,11 @@ func bind(typ int, host netip.Addr, port uint16) (int, uint16, error) {
 			return -1, 0, os.NewSyscallError("setsockopt", err)
 		}
 	}
-	if err := unix.Bind(fd, sa); err != nil {
+	err = unix.Bind(fd, sa)
+	if errors.Is(err, unix.EADDRINUSE) && typ == unix.SOCK_STREAM && family == unix.AF_INET {
+		err = bindOver(fd, sa, port)
+	}
+	if err != nil {
 		unix.Close(fd)
 		return -1, 0, os.NewSyscallError("bind", err)
 	}
