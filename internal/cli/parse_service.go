@@ -2,6 +2,7 @@ package cli
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,11 +12,17 @@ import (
 // portsOf reads --port, --http, --tls and --publish.
 func (f *serviceFlags) portsOf(s *api.ServiceSpec, changed func(string) bool) error {
 	if changed("port") {
+		before := s.Ports
 		s.Ports = nil
 		for _, text := range f.ports {
 			p, err := parseServicePort(text)
 			if err != nil {
 				return err
+			}
+			if i := slices.IndexFunc(before, func(o api.ServicePort) bool {
+				return o.Port == p.Port && (o.Protocol == api.ProtocolUDP) == (p.Protocol == api.ProtocolUDP)
+			}); i >= 0 {
+				p.Publish = before[i].Publish
 			}
 			s.Ports = append(s.Ports, p)
 		}
@@ -36,12 +43,20 @@ func (f *serviceFlags) portsOf(s *api.ServiceSpec, changed func(string) bool) er
 	for i := range s.Ports {
 		s.Ports[i].Publish = 0
 	}
-	for _, text := range f.publish {
+	for _, text := range unlessNone(f.publish) {
 		if err := publishService(s, text); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// unlessNone are the values of a flag that may be given as none.
+func unlessNone(values []string) []string {
+	if len(values) == 1 && values[0] == "none" {
+		return nil
+	}
+	return values
 }
 
 // speak gives a port another protocol, and with it the name that says so when
@@ -106,19 +121,28 @@ func publishService(s *api.ServiceSpec, text string) error {
 	return api.Invalid("publish", "--publish %q: the service has no port %d", text, want)
 }
 
-// routes reads --host and --path: each path holds for each host.
+// routes reads --host and --path: each path holds for each host. What one of
+// both does not name stays.
 func (f *serviceFlags) routes(s *api.ServiceSpec, changed func(string) bool) error {
 	if !changed("host") && !changed("path") {
 		return nil
 	}
-	hosts := f.hosts
+	hosts, paths := unlessNone(f.hosts), unlessNone(f.paths)
+	for _, r := range s.Routes {
+		if !changed("host") && r.Host != "" && !slices.Contains(hosts, r.Host) {
+			hosts = append(hosts, r.Host)
+		}
+		if text := pathText(r); !changed("path") && text != "" && !slices.Contains(paths, text) {
+			paths = append(paths, text)
+		}
+	}
 	if len(hosts) == 0 {
 		hosts = []string{""}
 	}
 	s.Routes = nil
 	for _, host := range hosts {
-		own := len(f.hosts) > 0
-		for _, text := range f.paths {
+		own := host != ""
+		for _, text := range paths {
 			spec, option, _ := strings.Cut(text, ",")
 			path, service, _ := strings.Cut(spec, "=")
 			if !strings.HasPrefix(path, "/") || option != "" && option != "strip" {
@@ -134,6 +158,18 @@ func (f *serviceFlags) routes(s *api.ServiceSpec, changed func(string) bool) err
 		}
 	}
 	return nil
+}
+
+// pathText is a route's path as --path has it.
+func pathText(r api.ServiceRoute) string {
+	text := r.Path
+	if r.Service != "" {
+		text += "=" + r.Service
+	}
+	if r.Strip {
+		text += ",strip"
+	}
+	return text
 }
 
 // checks reads --check and what belongs to it.

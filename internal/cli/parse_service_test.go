@@ -9,15 +9,20 @@ import (
 )
 
 // serviceOf is the specification that flags make.
-func serviceOf(args ...string) (api.ServiceSpec, error) {
+func serviceOf(args ...string) (s api.ServiceSpec, err error) {
+	err = changeService(&s, args...)
+	return s, err
+}
+
+// changeService changes a specification as flags say.
+func changeService(s *api.ServiceSpec, args ...string) error {
 	var f serviceFlags
-	var s api.ServiceSpec
-	set := pflag.NewFlagSet("create", pflag.ContinueOnError)
+	set := pflag.NewFlagSet("update", pflag.ContinueOnError)
 	f.register(set)
 	if err := set.Parse(args); err != nil {
-		return s, err
+		return err
 	}
-	return s, f.apply(&s, set.Changed)
+	return f.apply(s, set.Changed)
 }
 
 func TestServicePorts(t *testing.T) {
@@ -68,6 +73,43 @@ func TestServiceRoutes(t *testing.T) {
 		if _, err := serviceOf("--path", bad); err == nil {
 			t.Errorf("--path %q is taken", bad)
 		}
+	}
+}
+
+// What no flag names stays, and none takes away.
+func TestServiceUpdates(t *testing.T) {
+	start := []string{"--port", "80:8080/http", "--port", "53/udp", "--publish", "8080:80", "--publish", "53:53", "--host", "a.example", "--path", "/api=api,strip"}
+	routes := func(host string) []api.ServiceRoute {
+		return []api.ServiceRoute{{Host: host, Path: "/api", Service: "api", Strip: true}, {Host: host}}
+	}
+	dns := api.ServicePort{Port: 53, Protocol: "udp", Publish: 53}
+	web := api.ServicePort{Port: 80, Target: 8080, Protocol: "http", Publish: 8080}
+	for _, c := range []struct {
+		args   []string
+		ports  []api.ServicePort
+		routes []api.ServiceRoute
+	}{
+		{[]string{"--host", "b.example"}, []api.ServicePort{web, dns}, routes("b.example")},
+		{[]string{"--host", "none"}, []api.ServicePort{web, dns}, []api.ServiceRoute{{Path: "/api", Service: "api", Strip: true}}},
+		{[]string{"--path", "/new=new"}, []api.ServicePort{web, dns}, []api.ServiceRoute{{Host: "a.example", Path: "/new", Service: "new"}, {Host: "a.example"}}},
+		{[]string{"--path", "none"}, []api.ServicePort{web, dns}, []api.ServiceRoute{{Host: "a.example"}}},
+		{[]string{"--port", "80:9090/http", "--port", "53"}, []api.ServicePort{{Port: 80, Target: 9090, Protocol: "http", Publish: 8080}, {Port: 53}}, routes("a.example")},
+		{[]string{"--publish", "none"}, []api.ServicePort{{Port: 80, Target: 8080, Protocol: "http"}, {Port: 53, Protocol: "udp"}}, routes("a.example")},
+	} {
+		s, err := serviceOf(start...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := changeService(&s, c.args...); err != nil {
+			t.Errorf("%q: %v", c.args, err)
+		}
+		if d := cmp.Diff(c.ports, s.Ports) + cmp.Diff(c.routes, s.Routes); d != "" {
+			t.Errorf("%q: %s", c.args, d)
+		}
+	}
+	given := api.ServiceSpec{TLS: &api.ServiceTLS{Certificate: "c", Key: "k"}}
+	if err := changeService(&given, "--cert", "none"); err != nil || given.TLS.Certificate+given.TLS.Key != "" {
+		t.Errorf("--cert none: %v, %+v", err, given.TLS)
 	}
 }
 

@@ -29,9 +29,9 @@ func (f *serviceFlags) register(s *pflag.FlagSet) {
 	s.StringArrayVar(&f.ports, "port", nil, "a `[NAME=]PORT[:TARGET][/PROTOCOL]`: TARGET is the instances' port, PROTOCOL tcp, udp, http or https")
 	s.BoolVar(&f.http, "http", false, "ports without a protocol are http")
 	s.BoolVar(&f.tls, "tls", false, "ports without a protocol are https")
-	s.StringArrayVar(&f.publish, "publish", nil, "a port of the node, as `NODEPORT[:PORT]`; PORT may be left out when the service has one port")
-	s.StringArrayVar(&f.hosts, "host", nil, "answer only requests for this `host` (or *.example.org)")
-	s.StringArrayVar(&f.paths, "path", nil, "send a path to another service, as `/PATH[=SERVICE][,strip]`; strip takes the path away")
+	s.StringArrayVar(&f.publish, "publish", nil, "a port of the node, as `NODEPORT[:PORT]`; PORT may be left out when the service has one port; none to end that")
+	s.StringArrayVar(&f.hosts, "host", nil, "answer only requests for this `host` (or *.example.org); none to end that")
+	s.StringArrayVar(&f.paths, "path", nil, "send a path to another service, as `/PATH[=SERVICE][,strip]`; strip takes the path away; none to end that")
 	s.StringVar(&f.check, "check", "", "ask instances whether they are well: `http:/PATH`, tcp, exec:COMMAND or none")
 	s.DurationVar(&f.interval, "check-interval", 0, "`time` between checks (default 2s)")
 	s.DurationVar(&f.checkTimeout, "check-timeout", 0, "longest `time` of a check (default 2s)")
@@ -46,7 +46,7 @@ func (f *serviceFlags) register(s *pflag.FlagSet) {
 	s.IntVar(&f.retries, "retries", 0, "times that a request which may be repeated is tried elsewhere (default 2)")
 	s.StringVar(&f.maxBody, "max-body", "", "most `bytes` of a request's body")
 	s.StringArrayVar(&f.trusted, "trusted-proxies", nil, "`CIDR` of proxies in front of the service, whose X-Forwarded fields count; none to end that")
-	s.StringVar(&f.cert, "cert", "", "`file` with the certificate of https ports (default one of virga's own CA)")
+	s.StringVar(&f.cert, "cert", "", "`file` with the certificate of https ports, or none (default one of virga's own CA)")
 	s.StringVar(&f.key, "key", "", "`file` with its key")
 	s.StringArrayVar(&f.names, "tls-name", nil, "a further `name` in a certificate of virga's own CA or by --acme")
 	s.BoolVar(&f.acme, "acme", false, "have certificates made by a public authority (Let's Encrypt) for --host and --tls-name; this agrees to its terms")
@@ -148,6 +148,10 @@ func (f *serviceFlags) certificate(s *api.ServiceSpec, changed func(string) bool
 	}{{"cert", f.cert, &s.TLS.Certificate}, {"key", f.key, &s.TLS.Key}} {
 		if !changed(file.flag) {
 			continue
+		}
+		if f.cert == "none" {
+			s.TLS.Certificate, s.TLS.Key = "", ""
+			break
 		}
 		b, err := os.ReadFile(file.path)
 		if err != nil {

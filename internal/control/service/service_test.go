@@ -143,6 +143,9 @@ func TestValidate(t *testing.T) {
 		}},
 		{"spec.tls", func(s *api.ServiceSpec) { s.TLS = &api.ServiceTLS{Certificate: "x"} }},
 		{"spec.tls.certificate", func(s *api.ServiceSpec) { s.TLS = &api.ServiceTLS{Certificate: "x", Key: "y"} }},
+		{"spec.tls.certificate", func(s *api.ServiceSpec) {
+			s.Ports[0].Protocol, s.TLS = "https", &api.ServiceTLS{Certificate: "x", Key: "y"}
+		}},
 	} {
 		s := web().Spec
 		c.change(&s)

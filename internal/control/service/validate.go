@@ -245,10 +245,7 @@ func validateProxies(s *api.ServiceSpec) error {
 // validateACME checks that a public authority could make the certificates.
 func validateACME(s *api.ServiceSpec) error {
 	field := "spec.tls.acme"
-	secure := slices.ContainsFunc(s.Ports, func(p api.ServicePort) bool { return p.Protocol == api.ProtocolHTTPS })
 	switch names := PublicNames(s); {
-	case !secure:
-		return api.Invalid(field, "the service has no https port").WithHint("make one of its ports https: --tls, or --port 443:8080/https")
 	case s.TLS.Certificate != "":
 		return api.Invalid(field, "a certificate is given already").WithHint("leave either --acme or --cert and --key out")
 	case len(names) == 0:
@@ -282,13 +279,20 @@ func validateTLS(s *api.ServiceSpec) error {
 	if t == nil {
 		return nil
 	}
+	if (t.Certificate == "") != (t.Key == "") {
+		return api.Invalid("spec.tls", "a certificate and its key belong together").WithHint("give both --cert and --key")
+	}
+	secure := slices.ContainsFunc(s.Ports, func(p api.ServicePort) bool { return p.Protocol == api.ProtocolHTTPS })
+	if field := "spec.tls.certificate"; !secure && (t.ACME || t.Certificate != "") {
+		if t.ACME {
+			field = "spec.tls.acme"
+		}
+		return api.Invalid(field, "the service has no https port").WithHint("make one of its ports https: --tls, or --port 443:8080/https")
+	}
 	if t.ACME {
 		if err := validateACME(s); err != nil {
 			return err
 		}
-	}
-	if (t.Certificate == "") != (t.Key == "") {
-		return api.Invalid("spec.tls", "a certificate and its key belong together").WithHint("give both --cert and --key")
 	}
 	if t.Certificate != "" {
 		if _, err := tls.X509KeyPair([]byte(t.Certificate), []byte(t.Key)); err != nil {
