@@ -252,7 +252,7 @@ func TestServiceRoutesByPath(t *testing.T) {
 	d.serving(t, "shop", "shop1")
 	d.serving(t, "api", "api1")
 	d.front(t, "api", "--select", "app=api", "--port", "80:8080", "--http")
-	d.front(t, "shop", "--select", "app=shop", "--port", "80:8080", "--http", "--publish", fmt.Sprint(port), "--path", "/api=api,strip")
+	d.front(t, "shop", "--select", "app=shop", "--port", "80:8080", "--http", "--publish", fmt.Sprint(port), "--path", "/api=api,strip", "--path", "/old=gone")
 	d.awaitUp(t, "api", 1)
 	d.awaitUp(t, "shop", 1)
 	base := fmt.Sprintf("http://127.0.0.1:%d", port)
@@ -261,6 +261,7 @@ func TestServiceRoutesByPath(t *testing.T) {
 			t.Errorf("%s: %v, want %s", path, seen, want)
 		}
 	}
+	contains(t, d.Must(t, "service", "ls"), "/old leads to service gone")
 	body, err := get(base + "/api/health")
 	if err != nil || strings.TrimSpace(body) != "ok" {
 		t.Errorf("/api/health without /api: %q, %v", body, err)

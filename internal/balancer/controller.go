@@ -216,7 +216,8 @@ func (c *Controller) apply() bool {
 	}
 	c.wantPublic(services)
 	done := err == nil && len(problems) == 0
-	for _, s := range services { // what the public authority says is tried again by who asks it
+	for _, s := range services { // none of these goes by trying again here
+		problems[s.ID] = append(problems[s.ID], p.problems[s.ID]...)
 		if p := c.Public.Problems(publicNames(s)); len(p) > 0 {
 			problems[s.ID] = append(problems[s.ID], p...)
 		}

@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -35,6 +36,8 @@ type plan struct {
 	fronts []network.Front
 	doors  map[place]*door
 	pools  map[string]string // ids of services by their pools
+	// problems are routes of services, by their ids, that lead nowhere.
+	problems map[string][]string
 }
 
 // addresses are a service's own.
@@ -45,7 +48,7 @@ type addresses struct {
 // makePlan says what to do for services, given the backends and the IPv6 address
 // of each by its id.
 func makePlan(services []*api.Service, backends map[string][]api.ServiceBackend, address6 map[string]netip.Addr) plan {
-	p := plan{doors: map[place]*door{}, pools: map[string]string{}}
+	p := plan{doors: map[place]*door{}, pools: map[string]string{}, problems: map[string][]string{}}
 	services = slices.Clone(services)
 	slices.SortFunc(services, func(a, b *api.Service) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) })
 	named := map[string]*api.Service{}
@@ -55,6 +58,11 @@ func makePlan(services []*api.Service, backends map[string][]api.ServiceBackend,
 	for _, s := range services {
 		own := addresses{s.Address, address6[s.ID]}
 		p.fronts = append(p.fronts, front(s, own, backends[s.ID]))
+		for _, r := range s.Spec.Routes {
+			if r.Service != "" && named[s.Project+"/"+r.Service] == nil {
+				p.problems[s.ID] = append(p.problems[s.ID], fmt.Sprintf("%s%s leads to service %s, which does not exist", r.Host, r.Path, r.Service))
+			}
+		}
 		for _, port := range s.Spec.Ports {
 			if !port.HTTP() {
 				continue
@@ -163,9 +171,12 @@ func httpTarget(s *api.ServiceSpec) (uint16, bool) {
 func pool(s *api.Service, target uint16, backends []api.ServiceBackend) proxy.Pool {
 	b := s.Spec.Balance
 	p := proxy.Pool{
-		Name:      s.Name + "." + s.Project + ":" + strconv.Itoa(int(target)),
+		Name:      s.Name + "." + s.Project,
 		SlowStart: time.Duration(b.SlowStart), Hold: time.Duration(b.Hold), HeadTimeout: time.Duration(b.Timeout),
 		MaxBody: s.Spec.MaxBody, Source: b.Affinity == api.AffinitySource, AccessLog: s.Spec.AccessLog, TrustedProxies: s.Spec.TrustedProxies,
+	}
+	if target != 0 {
+		p.Name += ":" + strconv.Itoa(int(target))
 	}
 	if b.Affinity == api.AffinityCookie {
 		p.Affinity = b.Cookie

@@ -60,6 +60,7 @@ func TestServicesShareAPublishedPort(t *testing.T) {
 	shop := aService("shop", "10.0.0.251", api.ServicePort{Port: 80, Target: 8080, Protocol: "http", Publish: 80})
 	shop.Spec.Routes = []api.ServiceRoute{{Host: "shop.example", Path: "/api", Service: "api", Strip: true}, {Host: "shop.example"}}
 	blog := aService("blog", "10.0.0.252", api.ServicePort{Port: 80, Protocol: "http", Publish: 80})
+	blog.Spec.Routes = []api.ServiceRoute{{Path: "/old", Service: "gone"}, {}}
 	blog.Created = time.Unix(1, 0)
 	p := makePlan([]*api.Service{blog, shop, api1}, map[string][]api.ServiceBackend{api1.ID: {aBackend("a", api.BackendDraining, 1)}},
 		map[string]netip.Addr{shop.ID: addr("fd00::10.0.0.251")})
@@ -69,6 +70,7 @@ func TestServicesShareAPublishedPort(t *testing.T) {
 	want := []proxy.Route{
 		{Host: "shop.example", Path: "/api", Pool: "api.default:9000", StripPath: true},
 		{Host: "shop.example", Pool: "shop.default:8080"},
+		{Path: "/old", Pool: "gone.default"},
 		{Pool: "blog.default:80"},
 	}
 	shared := p.doors[place{port: 80}].config
@@ -77,6 +79,9 @@ func TestServicesShareAPublishedPort(t *testing.T) {
 	}
 	if b := shared.Pools[0].Backends; len(b) != 1 || !b[0].Draining || b[0].Addr != netip.MustParseAddrPort("10.0.0.2:9000") {
 		t.Errorf("the other service's instances: %+v", b)
+	}
+	if d := cmp.Diff(map[string][]string{blog.ID: {"/old leads to service gone, which does not exist"}}, p.problems); d != "" {
+		t.Error(d)
 	}
 	if p.pools["api.default:9000"] != api1.ID {
 		t.Errorf("pools: %v", p.pools)
