@@ -45,9 +45,9 @@ func (c *Client) TagImage(ctx context.Context, source, target string) error {
 }
 
 // PruneImages removes what no instance uses: images without a name, or all.
-func (c *Client) PruneImages(ctx context.Context, all bool) (PruneReport, error) {
+func (c *Client) PruneImages(ctx context.Context, p PruneRequest) (PruneReport, error) {
 	var r PruneReport
-	return r, c.call(ctx, "POST", "/images/prune", nil, map[string]bool{"all": all}, &r)
+	return r, c.call(ctx, "POST", "/images/prune", nil, p, &r)
 }
 
 // Pull fetches an image from a registry and yields its progress; the last
@@ -66,7 +66,7 @@ func (c *Client) Import(ctx context.Context, name string, archive io.Reader) ite
 	return c.transfer(ctx, "/images/import", url.Values{"name": {name}}, nil, archive)
 }
 
-// Export returns an image as a tar of the given format.
-func (c *Client) Export(ctx context.Context, name string, f ExportFormat) (io.ReadCloser, error) {
-	return c.download(ctx, "/images/export", url.Values{"name": {name}, "format": {string(f)}})
+// Export returns images as a tar of the given format.
+func (c *Client) Export(ctx context.Context, names []string, f ExportFormat) (io.ReadCloser, error) {
+	return c.download(ctx, "/images/export", url.Values{"name": names, "format": {string(f)}})
 }

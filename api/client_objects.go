@@ -56,9 +56,9 @@ func (c *Client) RemoveVolume(ctx context.Context, name string) error {
 }
 
 // PruneVolumes removes the volumes that no instance uses: anonymous ones, or all.
-func (c *Client) PruneVolumes(ctx context.Context, all bool) (PruneReport, error) {
+func (c *Client) PruneVolumes(ctx context.Context, p PruneRequest) (PruneReport, error) {
 	var r PruneReport
-	return r, c.call(ctx, "POST", "/volumes/prune", nil, map[string]bool{"all": all}, &r)
+	return r, c.call(ctx, "POST", "/volumes/prune", nil, p, &r)
 }
 
 // Networks lists networks.
@@ -95,9 +95,9 @@ func (c *Client) DisconnectNetwork(ctx context.Context, name string, r Disconnec
 }
 
 // PruneNetworks removes the networks that no instance uses.
-func (c *Client) PruneNetworks(ctx context.Context) (PruneReport, error) {
+func (c *Client) PruneNetworks(ctx context.Context, p PruneRequest) (PruneReport, error) {
 	var r PruneReport
-	return r, c.call(ctx, "POST", "/networks/prune", nil, nil, &r)
+	return r, c.call(ctx, "POST", "/networks/prune", nil, p, &r)
 }
 
 // Rules lists the rules between instances.

@@ -209,7 +209,7 @@ func TestClientDownloadIsWhole(t *testing.T) {
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler) // the connection breaks
 	})
-	tar, err := c.Export(t.Context(), "app", ExportOCI)
+	tar, err := c.Export(t.Context(), []string{"app"}, ExportOCI)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,7 +95,8 @@ type Progress struct {
 	Current int64  `json:"current,omitempty"` // bytes
 	Total   int64  `json:"total,omitempty"`   // bytes, 0 while unknown
 	// Image, or Volume, is set in the last message of a transfer that went well, Error in
-	// that of one that failed.
+	// that of one that failed. An import of several images has each in a message
+	// of its own before that.
 	Image  *Image  `json:"image,omitempty"`
 	Volume *Volume `json:"volume,omitempty"`
 	Error  *Error  `json:"error,omitempty"`

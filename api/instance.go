@@ -116,6 +116,7 @@ type InstanceSpec struct {
 	Ports      []Port       `json:"ports,omitempty"`
 	DNS        []string     `json:"dns,omitempty" doc:"Name servers instead of the node's"`
 	DNSSearch  []string     `json:"dnsSearch,omitempty"`
+	DNSOptions []string     `json:"dnsOptions,omitempty" doc:"Options of the resolver, as in resolv.conf, such as ndots:2"`
 	ExtraHosts []string     `json:"extraHosts,omitempty" doc:"NAME:ADDRESS lines for /etc/hosts"`
 
 	// Metadata service.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/virga-cloud/virga/api"
 )
@@ -17,7 +18,42 @@ type dialogue struct {
 	tty, stdin bool
 	keys       []byte // that leave the process running; only typed on a terminal
 	proxy      bool   // pass on the signals that the command receives
+	streams    streams
 }
+
+// streams are those that --attach names; none of them stands for all.
+type streams struct{ stdin, stdout, stderr bool }
+
+// parseAttach reads the values of --attach.
+func parseAttach(names []string) (s streams, err error) {
+	for _, name := range names {
+		switch strings.ToLower(name) {
+		case "stdin":
+			s.stdin = true
+		case "stdout":
+			s.stdout = true
+		case "stderr":
+			s.stderr = true
+		default:
+			return s, api.Invalid("attach", "--attach %q: want stdin, stdout or stderr", name)
+		}
+	}
+	return s, nil
+}
+
+// shows reports whether the output of a stream is wanted.
+func (s streams) shows(stream api.Stream) bool {
+	if s == (streams{}) {
+		return true
+	}
+	if stream == api.StreamStderr {
+		return s.stderr
+	}
+	return s.stdout
+}
+
+// inputOnly reports whether the command ends when it has passed on its input.
+func (s streams) inputOnly() bool { return s == streams{stdin: true} }
 
 // hold runs the session to its end and returns the process's exit code. The
 // terminal is as it was before when it returns.
@@ -34,6 +70,9 @@ func (d dialogue) hold(ctx context.Context, a *App, s *api.ClientSession) (statu
 		defer forwardSignals(ctx, s)()
 	}
 	detached := make(chan struct{})
+	if d.streams.inputOnly() && !d.stdin {
+		return 0, nil
+	}
 	if d.stdin {
 		// The reader ends with the process: a blocked read of a terminal
 		// or pipe cannot be taken back.
@@ -69,6 +108,10 @@ func (d dialogue) input(in io.Reader, s *api.ClientSession, detached chan<- stru
 		}
 		if err != nil {
 			_ = s.CloseInput()
+			if d.streams.inputOnly() {
+				close(detached)
+				_ = s.Close()
+			}
 			return
 		}
 	}
@@ -91,7 +134,7 @@ func (d dialogue) output(a *App, s *api.ClientSession) (int, error) {
 			return 0, &exitError{runStatus(control.Error), control.Error}
 		case control != nil && control.ExitCode != nil:
 			return *control.ExitCode, nil // an auto-removed instance is gone by now
-		case control != nil:
+		case control != nil, !d.streams.shows(stream):
 		case stream == api.StreamStderr:
 			_, err = a.Err.Write(data)
 		default:

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/virga-cloud/virga/internal/command"
@@ -31,7 +32,7 @@ var dockerCommands = map[string]string{
 // dockerFlags says the same of flags, by the last word of their command.
 var dockerFlags = map[string]map[string]string{
 	"run":    instanceFlags,
-	"create": instanceFlags,
+	"create": createFlags,
 	"df": {
 		"v":       "`virga images`, `virga ps -as` and `virga volume ls` show each",
 		"verbose": "`virga images`, `virga ps -as` and `virga volume ls` show each",
@@ -39,10 +40,6 @@ var dockerFlags = map[string]map[string]string{
 	"inspect": {
 		"s":    "`virga ps -as` shows sizes",
 		"size": "`virga ps -as` shows sizes",
-	},
-	"prune": {
-		"filter":  "remove what `ls -q --filter` lists instead, such as virga rmi $(virga images -q --filter label=old)",
-		"volumes": "`virga volume prune -a` removes the volumes that nothing uses",
 	},
 	"rm": {
 		"l":    "there are no links; --network-alias gives names",
@@ -52,8 +49,6 @@ var dockerFlags = map[string]map[string]string{
 
 // instanceFlags are those of run and create.
 var instanceFlags = map[string]string{
-	"a":                     "output is shown unless -d is given; -i connects standard input",
-	"attach":                "output is shown unless -d is given; -i connects standard input",
 	"annotation":            "use --label",
 	"cgroup-parent":         "virga has a control group of its own for every instance; limits are flags, such as --cpus and --memory",
 	"cpu-count":             "--cpus says how many",
@@ -64,8 +59,6 @@ var instanceFlags = map[string]string{
 	"device-cgroup-rule":    "--device gives a device with its access, such as /dev/fuse:/dev/fuse:rw",
 	"blkio-weight-device":   "--blkio-weight counts for the disk that holds the instance's files",
 	"disable-content-trust": "images are verified by their digests; leave it out",
-	"dns-opt":               "mount a resolv.conf of your own: -v FILE:/etc/resolv.conf:ro",
-	"dns-option":            "mount a resolv.conf of your own: -v FILE:/etc/resolv.conf:ro",
 	"domainname":            "write the whole name with --hostname",
 	"gpus":                  "give the GPU's devices with --device",
 	"kernel-memory":         "--memory counts the kernel's memory too",
@@ -76,6 +69,14 @@ var instanceFlags = map[string]string{
 	"runtime":               "--isolation says what separates the instance from its neighbours",
 	"use-api-socket":        "mount it: -v /run/virga/virga.sock:/run/virga/virga.sock; who can open it is root on this machine",
 }
+
+// createFlags are those and what only run has.
+var createFlags = func() map[string]string {
+	m := maps.Clone(instanceFlags)
+	m["a"] = "`virga start -a` shows the output, `virga start -ai` connects the input too"
+	m["attach"] = m["a"]
+	return m
+}()
 
 // dockerHint says what to do instead of a command that cmd, the root or a noun
 // below it, has not.

@@ -36,15 +36,15 @@ func infoCommand(a *App) *command.Command {
 func saveCommand(a *App) *command.Command {
 	var output archiveOutput
 	cmd := &command.Command{
-		Use:      "save [flags] IMAGE",
+		Use:      "save [flags] IMAGE...",
 		Hidden:   true,
-		Short:    "Write an image to an archive that docker load reads",
+		Short:    "Write images to an archive that docker load reads",
 		Example:  "  virga save -o app.tar app:1\n  virga save app:1 | ssh other virga load",
-		Args:     arguments(1, 1),
+		Args:     arguments(1, -1),
 		Complete: a.completeImages,
 		Run: func(cmd *command.Command, args []string) error {
 			return output.write(a, func() (io.ReadCloser, error) {
-				return a.api().Export(cmd.Context(), args[0], api.ExportDocker)
+				return a.api().Export(cmd.Context(), args, api.ExportDocker)
 			})
 		},
 	}

@@ -98,12 +98,9 @@ func TestDockersWords(t *testing.T) {
 		"volume create -o type=nfs x":               "size=BYTES",
 		"resize --credits standard web":             "virga update --credits standard",
 		"system df -v":                              "virga ps -as",
-		"system prune --volumes":                    "virga volume prune -a",
-		"image prune --filter until=1h":             "virga rmi",
 		"inspect -s web":                            "virga ps -as",
 		"rm --link web":                             "--network-alias",
 		"run --ipc none x":                          "every instance has a /dev/shm",
-		"run -a stdout x":                           "-i connects",
 		"run --gpus all x":                          "--device",
 		"run --log-driver syslog x":                 "virga logs",
 		"run --log-opt tag=x y":                     "max-size",
@@ -241,5 +238,39 @@ func TestCreateForOneRun(t *testing.T) {
 	f.images = []api.Image{{Names: []string{"app"}}}
 	if status, _, errs := f.virga("", "create", "--rm", "app"); status != 0 || !f.specs[0].Spec.AutoRemove {
 		t.Errorf("%d %s", status, errs)
+	}
+}
+
+func TestPruneFilters(t *testing.T) {
+	now := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	old := now.Add(-48 * time.Hour)
+	for text, want := range map[string]struct{ fresh, old, labelled bool }{
+		"until=24h":              {false, true, true},
+		"until=2026-01-01":       {false, true, true},
+		"label=keep":             {false, false, true},
+		"label=keep=yes":         {false, false, true},
+		"label=keep=no":          {false, false, false},
+		"label!=keep":            {true, true, false},
+		"label=keep label!=keep": {false, false, false},
+	} {
+		r, err := parsePrune(strings.Fields(text), false, now)
+		if err != nil || r.All {
+			t.Fatal(text, r, err)
+		}
+		if got := (struct{ fresh, old, labelled bool }{
+			r.Takes(now, nil), r.Takes(old, nil), r.Takes(old, map[string]string{"keep": "yes"}),
+		}); got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+	for text, all := range map[string]bool{"dangling=false": true, "dangling=true": false, "all=1": true} {
+		if r, err := parsePrune([]string{text}, false, now); err != nil || r.All != all {
+			t.Errorf("%s: %v, %v", text, r.All, err)
+		}
+	}
+	for _, bad := range []string{"until=", "until=soon", "label", "name=x", "dangling=maybe"} {
+		if _, err := parsePrune([]string{bad}, false, now); api.CodeOf(err) != api.CodeInvalid {
+			t.Errorf("%s: %v", bad, err)
+		}
 	}
 }

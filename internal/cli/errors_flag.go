@@ -22,6 +22,7 @@ var fieldFlags = map[string][]string{
 	"creditMode":   {"credits"},
 	"devices":      {"device"},
 	"disk":         {"disk", "storage-opt"},
+	"dnsOptions":   {"dns-option"},
 	"dnsSearch":    {"dns-search"},
 	"egressBps":    {"network-rate"},
 	"env":          {"env"},

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/command"
@@ -35,13 +36,25 @@ func imageImportCommand(a *App) *command.Command {
 }
 
 func (a *App) importImage(cmd *command.Command, name string, in io.Reader, quiet bool) error {
-	last, err := a.follow(a.api().Import(cmd.Context(), name, in), quiet)
-	if err != nil {
+	var came []api.Image
+	steps := func(yield func(api.Progress, error) bool) {
+		for p, err := range a.api().Import(cmd.Context(), name, in) {
+			if i := p.Image; i != nil && !slices.ContainsFunc(came, func(c api.Image) bool { return c.ID == i.ID }) {
+				came = append(came, *i)
+			}
+			if !yield(p, err) {
+				return
+			}
+		}
+	}
+	if _, err := a.follow(steps, quiet); err != nil {
 		return err
 	}
-	if last.Image == nil {
+	if len(came) == 0 {
 		return api.Errorf(api.CodeUnavailable, "the daemon did not say that the import was done").WithHint("try again; see the daemon's log")
 	}
-	fmt.Fprintln(a.Out, first(append(last.Image.Names, last.Image.ID)...))
+	for _, i := range came {
+		fmt.Fprintln(a.Out, first(append(i.Names, i.ID)...))
+	}
 	return nil
 }

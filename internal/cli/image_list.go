@@ -68,7 +68,7 @@ func (a *App) imageFilters(ctx context.Context) filterKeys[api.Image] {
 	}
 	return filterKeys[api.Image]{
 		"dangling":  switchFilter("dangling", func(i api.Image) bool { return len(i.Names) == 0 }),
-		"label":     textFilter(func(i api.Image, want string) bool { return labelled(i.Labels, want) }),
+		"label":     textFilter(func(i api.Image, want string) bool { return api.Labelled(i.Labels, want) }),
 		"reference": referenceFilter,
 		"before":    made(time.Time.Before),
 		"since":     made(time.Time.After),

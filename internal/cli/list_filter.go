@@ -66,13 +66,6 @@ func objectFilters[T any](meta func(T) api.Meta) filterKeys[T] {
 	return filterKeys[T]{
 		"name":  textFilter(func(v T, want string) bool { return named(meta(v).Name, want) }),
 		"id":    textFilter(func(v T, want string) bool { return strings.HasPrefix(meta(v).ID, want) }),
-		"label": textFilter(func(v T, want string) bool { return labelled(meta(v).Labels, want) }),
+		"label": textFilter(func(v T, want string) bool { return api.Labelled(meta(v).Labels, want) }),
 	}
-}
-
-// labelled reports whether labels have KEY, or KEY=VALUE.
-func labelled(labels map[string]string, want string) bool {
-	key, value, valued := strings.Cut(want, "=")
-	got, has := labels[key]
-	return has && (!valued || got == value)
 }

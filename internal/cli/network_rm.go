@@ -19,6 +19,8 @@ func networkPruneCommand(a *App) *command.Command {
 	return prune{
 		use: "prune [flags]", short: "Remove networks that no instance uses", example: "  virga network prune -f",
 		question: func(bool) string { return "Remove all networks that no instance uses?" },
-		do:       func(ctx context.Context, _ bool) (api.PruneReport, error) { return a.api().PruneNetworks(ctx) },
+		do: func(ctx context.Context, r api.PruneRequest) (api.PruneReport, error) {
+			return a.api().PruneNetworks(ctx, r)
+		},
 	}.command(a)
 }

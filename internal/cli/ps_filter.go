@@ -114,7 +114,7 @@ func portFilter(value string) (r portRange, protocol string, err error) {
 
 // unlabelled makes the test of label!=, the opposite of what the daemon chooses by.
 func unlabelled(value string) func(api.Instance) bool {
-	return func(i api.Instance) bool { return !labelled(i.Labels, value) }
+	return func(i api.Instance) bool { return !api.Labelled(i.Labels, value) }
 }
 
 // named reports whether a name has a part, at its beginning after ^ and at its

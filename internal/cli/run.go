@@ -17,6 +17,7 @@ type run struct {
 	remove     bool
 	sigProxy   bool
 	detachKeys string
+	attach     []string
 }
 
 func runCommand(a *App) *command.Command {
@@ -37,6 +38,7 @@ func runCommand(a *App) *command.Command {
 	f := cmd.Flags()
 	r.register(f)
 	f.BoolVarP(&r.detach, "detach", "d", false, "leave it running and print its id")
+	listVar(f, &r.attach, "attach", "a", "show or connect only this `stream`: stdin, stdout, stderr (default both outputs, and input with -i)")
 	removeVar(f, &r.remove)
 	f.BoolVar(&r.sigProxy, "sig-proxy", true, "pass signals on to the workload")
 	f.StringVar(&r.detachKeys, "detach-keys", defaultDetachKeys, "`keys` that leave the instance running")
@@ -50,6 +52,13 @@ func (r *run) run(cmd *command.Command, a *App, args []string) error {
 		return err
 	}
 	req.Spec.AutoRemove = r.remove
+	streams, err := parseAttach(r.attach)
+	if err != nil {
+		return err
+	}
+	if r.detach && len(r.attach) > 0 {
+		return api.Invalid("attach", "--attach and --detach exclude each other")
+	}
 	if r.detach {
 		return r.start(cmd.Context(), a, req)
 	}
@@ -89,7 +98,10 @@ func (r *run) run(cmd *command.Command, a *App, args []string) error {
 		release()
 	}
 	defer a.tellWait(ctx, id)()
-	d := dialogue{tty: req.Spec.TTY, stdin: req.Spec.Stdin, keys: keys, proxy: r.sigProxy}
+	d := dialogue{tty: req.Spec.TTY, stdin: req.Spec.Stdin, keys: keys, proxy: r.sigProxy, streams: streams}
+	if streams.inputOnly() { // nobody waits for its end
+		fmt.Fprintln(a.Out, id)
+	}
 	status, err := d.hold(ctx, a, session)
 	if _, failed := errors.AsType[*exitError](err); failed {
 		return r.undo(context.WithoutCancel(ctx), a, id, err)

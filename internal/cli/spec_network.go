@@ -20,6 +20,7 @@ type networkFlags struct {
 	all      bool
 	dns      []string
 	search   []string
+	dnsOpts  []string
 	hosts    []string
 }
 
@@ -37,11 +38,14 @@ func (n *networkFlags) register(f *pflag.FlagSet) {
 	listVar(f, &n.expose, "expose", "", "a `port` for -P that the image does not expose: PORT[/udp], or a range")
 	listVar(f, &n.dns, "dns", "", "name server's `address`")
 	listVar(f, &n.search, "dns-search", "", "`domain` to search for names")
+	listVar(f, &n.dnsOpts, "dns-option", "", "`option` of the resolver, such as ndots:2")
+	listVar(f, &n.dnsOpts, "dns-opt", "", "option of the resolver")
+	_ = f.MarkHidden("dns-opt")
 	listVar(f, &n.hosts, "add-host", "", "add a line to /etc/hosts (`NAME:ADDRESS`)")
 }
 
 func (n *networkFlags) apply(s *api.InstanceSpec) error {
-	s.Hostname, s.DNS, s.DNSSearch = n.hostname, n.dns, n.search
+	s.Hostname, s.DNS, s.DNSSearch, s.DNSOptions = n.hostname, n.dns, n.search, n.dnsOpts
 	for _, text := range n.networks {
 		if of := namespaceOf(text); strings.HasPrefix(of, api.NamespaceOf) {
 			s.Namespaces.Network = of

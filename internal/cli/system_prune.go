@@ -13,11 +13,12 @@ func systemPruneCommand(a *App) *command.Command {
 		example: "  virga system prune\n  virga system prune -af",
 		question: func(all bool) string {
 			if all {
-				return "Remove all stopped instances, and all images and volumes that no instance uses?"
+				return "Remove all stopped instances, all images that no instance uses and unused anonymous volumes?"
 			}
 			return "Remove all stopped instances, images without a name and unused anonymous volumes?"
 		},
-		do: a.pruneAll,
+		do:      a.pruneAll,
+		volumes: true,
 	}.command(a)
 }
 
@@ -26,28 +27,29 @@ func instancePruneCommand(a *App) *command.Command {
 	return prune{
 		use: "prune [flags]", short: "Remove stopped instances", example: "  virga instance prune -f",
 		question: func(bool) string { return "Remove all stopped instances?" },
-		do:       func(ctx context.Context, _ bool) (api.PruneReport, error) { return a.pruneInstances(ctx) },
+		do:       a.pruneInstances,
 	}.command(a)
 }
 
-func (a *App) pruneAll(ctx context.Context, all bool) (api.PruneReport, error) {
-	report, err := a.pruneInstances(ctx)
+// pruneAll leaves named volumes alone: what they hold cannot be had again.
+func (a *App) pruneAll(ctx context.Context, req api.PruneRequest) (api.PruneReport, error) {
+	report, err := a.pruneInstances(ctx, req)
 	if err != nil {
 		return report, err
 	}
-	for _, prune := range []func(context.Context, bool) (api.PruneReport, error){a.api().PruneVolumes, a.api().PruneImages} {
-		r, err := prune(ctx, all)
-		report.Removed = append(report.Removed, r.Removed...)
-		report.Bytes += r.Bytes
-		if err != nil {
-			return report, err
-		}
+	anonymous := req
+	anonymous.All = false
+	r, err := a.api().PruneVolumes(ctx, anonymous)
+	if err == nil {
+		report.Removed, report.Bytes = append(report.Removed, r.Removed...), report.Bytes+r.Bytes
+		r, err = a.api().PruneImages(ctx, req)
 	}
-	return report, nil
+	report.Removed, report.Bytes = append(report.Removed, r.Removed...), report.Bytes+r.Bytes
+	return report, err
 }
 
 // pruneInstances removes the instances that have run and will not again.
-func (a *App) pruneInstances(ctx context.Context) (api.PruneReport, error) {
+func (a *App) pruneInstances(ctx context.Context, req api.PruneRequest) (api.PruneReport, error) {
 	var report api.PruneReport
 	list, err := a.api().Instances(ctx, api.InstanceFilter{})
 	if err != nil {
@@ -56,6 +58,9 @@ func (a *App) pruneInstances(ctx context.Context) (api.PruneReport, error) {
 	for _, i := range list {
 		// A created or pending instance was not run yet: it is wanted.
 		if p := i.Status.Phase; p != api.PhaseStopped && p != api.PhaseFailed || i.Desired.State != api.DesiredStopped && p != api.PhaseFailed && i.Spec.Restart.Policy != "" && i.Spec.Restart.Policy != api.RestartNo {
+			continue
+		}
+		if !req.Takes(i.Created, i.Labels) {
 			continue
 		}
 		if err := a.api().Remove(ctx, i.ID, false, true); err != nil && api.CodeOf(err) != api.CodeNotFound {

@@ -74,7 +74,7 @@ func validateShared(s *api.InstanceSpec) error {
 		{"networks", "networks", len(s.Networks) > 0},
 		{"ports", "published ports", len(s.Ports) > 0},
 		{"hostname", "host name", s.Hostname != ""},
-		{"dns", "name servers", len(s.DNS)+len(s.DNSSearch) > 0},
+		{"dns", "name servers", len(s.DNS)+len(s.DNSSearch)+len(s.DNSOptions) > 0},
 		{"extraHosts", "lines of /etc/hosts", len(s.ExtraHosts) > 0},
 		{"userData", "user data", len(s.UserData) > 0},
 		{"resources.networkRate", "network rate", s.Resources.NetworkRate != (api.NetworkRate{})},

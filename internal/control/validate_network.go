@@ -24,6 +24,11 @@ func validateNames(s *api.InstanceSpec) error {
 			return api.Invalid(fmt.Sprintf("spec.dnsSearch[%d]", i), "search domain %q is not a domain", d)
 		}
 	}
+	for i, o := range s.DNSOptions {
+		if o == "" || len(o) > 64 || strings.ContainsFunc(o, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return api.Invalid(fmt.Sprintf("spec.dnsOptions[%d]", i), "resolver option %q is not one word", o).WithHint("such as ndots:2; see resolv.conf(5)")
+		}
+	}
 	for i, h := range s.ExtraHosts {
 		name, addr, ok := strings.Cut(h, ":")
 		_, err := netip.ParseAddr(strings.Trim(addr, "[]"))

@@ -7,38 +7,70 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/virga-cloud/virga/api"
 )
 
-// Export writes an image as a tar: an OCI layout, which is the image byte for
-// byte, or what docker load reads, whose layers are plain tars. The same image
-// gives the same bytes. The image stays while it is written.
-func (s *Store) Export(ctx context.Context, name string, f api.ExportFormat, w io.Writer) error {
+// Export writes images as a tar: an OCI layout, which is the images byte for
+// byte, or what docker load reads, whose layers are plain tars. What they have in
+// common is written once. An image has those of its names that it is asked for
+// by, all of them when that is its id. The same images give the same bytes, and
+// stay while they are written.
+func (s *Store) Export(ctx context.Context, refs []string, f api.ExportFormat, w io.Writer) error {
 	if f != api.ExportOCI && f != api.ExportDocker && f != "" {
 		return api.Invalid("format", "%.60q is not a format", f).WithHint("use %s or %s", api.ExportOCI, api.ExportDocker)
 	}
 	t := s.begin()
 	defer t.end()
-	r, err := t.hold(name)
+	list, err := t.exports(refs)
 	if err != nil {
 		return err
 	}
 	e := &exporter{s: s, ctx: ctx, tar: tar.NewWriter(w), done: make(map[string]bool)}
-	names := s.view.Load().namesOf(r.image.ID)
 	if f == api.ExportDocker {
-		err = e.docker(r, names)
+		err = e.docker(list)
 	} else {
-		err = e.oci(r, names)
+		err = e.oci(list)
 	}
 	if err == nil {
 		err = e.tar.Close()
 	}
 	if err != nil {
-		return fmt.Errorf("export image %s: %w", short(r.image.ID), err)
+		return fmt.Errorf("export images: %w", err)
 	}
 	return nil
+}
+
+// exported is one image of an archive, with the names that it has there.
+type exported struct {
+	*record
+	names []string
+}
+
+// exports finds what is to be written, each image once, and pins it.
+func (t *tx) exports(refs []string) (list []*exported, err error) {
+	for _, ref := range refs {
+		r, err := t.hold(ref)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(list, func(e *exported) bool { return e.image.ID == r.image.ID })
+		if i < 0 {
+			i, list = len(list), append(list, &exported{record: r})
+		}
+		have := t.s.view.Load().namesOf(r.image.ID)
+		if name, err := target(ref); err == nil && slices.Contains(have, name) {
+			have = []string{name}
+		}
+		for _, n := range have {
+			if !slices.Contains(list[i].names, n) {
+				list[i].names = append(list[i].names, n)
+			}
+		}
+	}
+	return list, nil
 }
 
 // hold finds an image and pins its parts.
@@ -118,48 +150,58 @@ func (e *exporter) blob(digest string) error {
 	return err
 }
 
-func (e *exporter) oci(r *record, names []string) error {
+func (e *exporter) oci(list []*exported) error {
 	if err := e.bytes("oci-layout", []byte(layoutFile)); err != nil {
 		return err
 	}
 	index := indexFile{SchemaVersion: 2, MediaType: mediaIndex}
-	d := descriptor{MediaType: r.media, Digest: r.manifest, Size: r.size}
-	for _, n := range names {
-		d.Annotations = map[string]string{nameAttr: n}
-		index.Manifests = append(index.Manifests, d)
-	}
-	if len(names) == 0 {
-		index.Manifests = append(index.Manifests, d)
+	for _, x := range list {
+		d := descriptor{MediaType: x.media, Digest: x.manifest, Size: x.size}
+		for _, n := range x.names {
+			d.Annotations = map[string]string{nameAttr: n}
+			index.Manifests = append(index.Manifests, d)
+		}
+		if len(x.names) == 0 {
+			index.Manifests = append(index.Manifests, d)
+		}
 	}
 	if err := e.json("index.json", index); err != nil {
 		return err
 	}
-	digests := []string{r.manifest, r.image.ID}
-	for _, l := range r.layers {
-		digests = append(digests, l.Blob)
-	}
-	for _, d := range digests {
-		if err := e.blob(d); err != nil {
-			return err
+	for _, x := range list {
+		digests := []string{x.manifest, x.image.ID}
+		for _, l := range x.layers {
+			digests = append(digests, l.Blob)
+		}
+		for _, d := range digests {
+			if err := e.blob(d); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (e *exporter) docker(r *record, names []string) error {
-	m := dockerManifest{Config: "blobs/sha256/" + hexOf(r.image.ID), RepoTags: names}
-	for _, l := range r.layers {
-		m.Layers = append(m.Layers, "blobs/sha256/"+hexOf(l.DiffID))
+func (e *exporter) docker(list []*exported) error {
+	var manifests []dockerManifest
+	for _, x := range list {
+		m := dockerManifest{Config: "blobs/sha256/" + hexOf(x.image.ID), RepoTags: x.names}
+		for _, l := range x.layers {
+			m.Layers = append(m.Layers, "blobs/sha256/"+hexOf(l.DiffID))
+		}
+		manifests = append(manifests, m)
 	}
-	if err := e.json("manifest.json", []dockerManifest{m}); err != nil {
+	if err := e.json("manifest.json", manifests); err != nil {
 		return err
 	}
-	if err := e.blob(r.image.ID); err != nil {
-		return err
-	}
-	for _, l := range r.layers {
-		if err := e.plainLayer(l); err != nil {
+	for _, x := range list {
+		if err := e.blob(x.image.ID); err != nil {
 			return err
+		}
+		for _, l := range x.layers {
+			if err := e.plainLayer(l); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -31,7 +31,7 @@ func FuzzImport(f *testing.F) {
 		if err != nil && api.CodeOf(err) != api.CodeInvalid && api.CodeOf(err) != api.CodeNotFound {
 			t.Errorf("not the archive's fault: %v", err)
 		}
-		if _, err := s.Prune(t.Context(), true); err != nil {
+		if _, err := s.Prune(t.Context(), api.PruneRequest{All: true}); err != nil {
 			t.Error(err)
 		}
 		checkClean(t, s)

@@ -15,7 +15,8 @@ import (
 // Import reads an image from a stream of any supported form: a docker save
 // archive, a tar of an OCI layout, or the tar of a root file system; plain,
 // gzip or zstd. The stream is read once. Without a name, an archive's own names
-// are used; a root file system then has none.
+// are used; a root file system then has none. It returns the first image, and
+// reports each of several.
 func (s *Store) Import(ctx context.Context, name string, r io.Reader, report func(api.Progress)) (api.Image, error) {
 	if name != "" {
 		var err error
@@ -37,16 +38,24 @@ func (s *Store) Import(ctx context.Context, name string, r io.Reader, report fun
 	}
 	stop := p.follow("", "importing", in, 0)
 	defer stop()
-	var rec *record
-	if isArchive(head, c, s.limits) {
-		rec, err = s.importArchive(ctx, name, br, c, p)
-	} else {
-		rec, err = s.importRootfs(ctx, name, br, p)
+	if !isArchive(head, c, s.limits) {
+		r, err := s.importRootfs(ctx, name, br, p)
+		if err != nil {
+			return api.Image{}, err
+		}
+		return s.describeNew(r), nil
 	}
+	all, err := s.importArchive(ctx, name, br, c, p)
 	if err != nil {
 		return api.Image{}, err
 	}
-	return s.describeNew(rec), nil
+	for _, r := range all {
+		if len(all) > 1 {
+			img := s.describeNew(r)
+			p.say(api.Progress{ID: short(img.ID), Action: "imported", Image: &img})
+		}
+	}
+	return s.describeNew(all[0]), nil
 }
 
 // describeNew describes an image that has just come in, even when it has been

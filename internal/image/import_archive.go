@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/virga-cloud/virga/api"
@@ -28,9 +29,9 @@ type archive struct {
 
 const maxArchiveEntries = 100_000
 
-// importArchive reads the images of a docker save archive or an OCI layout and
-// returns the first.
-func (s *Store) importArchive(ctx context.Context, name string, r io.Reader, c compression, p *progress) (*record, error) {
+// importArchive reads the images of a docker save archive or an OCI layout, one
+// at least.
+func (s *Store) importArchive(ctx context.Context, name string, r io.Reader, c compression, p *progress) ([]*record, error) {
 	t := s.begin()
 	defer t.end()
 	a := &archive{
@@ -52,7 +53,9 @@ func (s *Store) importArchive(ctx context.Context, name string, r io.Reader, c c
 	var records []*record
 	names := make(map[string]string)
 	for _, f := range found {
-		records = append(records, f.record)
+		if !slices.ContainsFunc(records, func(r *record) bool { return r.image.ID == f.record.image.ID }) {
+			records = append(records, f.record)
+		}
 		for _, n := range f.names {
 			if name == "" {
 				names[n] = f.record.image.ID
@@ -60,16 +63,14 @@ func (s *Store) importArchive(ctx context.Context, name string, r io.Reader, c c
 		}
 	}
 	if name != "" {
-		for _, r := range records[1:] {
-			if r.image.ID != records[0].image.ID {
-				return nil, refuse("the archive holds %d images; a name can be given to one only", len(found)).
-					WithHint("leave the name out to import all under their own names")
-			}
+		if len(records) > 1 {
+			return nil, refuse("the archive holds %d images; a name can be given to one only", len(records)).
+				WithHint("leave the name out to import all under their own names")
 		}
 		names[name] = records[0].image.ID
 	}
 	p.say(api.Progress{Action: "syncing"})
-	return records[0], t.commit(ctx, records, names)
+	return records, t.commit(ctx, records, names)
 }
 
 // read takes in the whole stream.

@@ -52,11 +52,11 @@ func TestRemoveTagAndPrune(t *testing.T) {
 	if _, dirs, err := s.Resolve(t.Context(), a.ID); err != nil || len(listing(t, dirs[0])) < 5 {
 		t.Errorf("an image in use went away: %v", err)
 	}
-	if r, err := s.Prune(t.Context(), true); err != nil || !slices.Equal(r.Removed, []string{"b:1", b.ID}) || r.Bytes <= 0 {
+	if r, err := s.Prune(t.Context(), api.PruneRequest{All: true}); err != nil || !slices.Equal(r.Removed, []string{"b:1", b.ID}) || r.Bytes <= 0 {
 		t.Errorf("prune all: %+v %v", r, err)
 	}
 	delete(used, a.ID)
-	if r, err := s.Prune(t.Context(), false); err != nil || !slices.Equal(r.Removed, []string{a.ID}) {
+	if r, err := s.Prune(t.Context(), api.PruneRequest{}); err != nil || !slices.Equal(r.Removed, []string{a.ID}) {
 		t.Errorf("prune: %+v %v", r, err)
 	}
 	if _, err := s.Inspect(t.Context(), "a:1"); api.CodeOf(err) != api.CodeNotFound {
@@ -208,9 +208,9 @@ func TestConcurrentUse(t *testing.T) {
 				}
 				switch w % 3 {
 				case 0:
-					err = s.Export(t.Context(), img.ID, api.ExportOCI, io.Discard)
+					err = s.Export(t.Context(), []string{img.ID}, api.ExportOCI, io.Discard)
 				case 1:
-					_, err = s.Prune(t.Context(), i%2 == 0)
+					_, err = s.Prune(t.Context(), api.PruneRequest{All: i%2 == 0})
 				case 2:
 					_, err = s.Remove(t.Context(), name, false)
 				}
@@ -230,7 +230,7 @@ func TestConcurrentUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, i := range l {
-		if err := s.Export(t.Context(), i.ID, api.ExportDocker, io.Discard); err != nil {
+		if err := s.Export(t.Context(), []string{i.ID}, api.ExportDocker, io.Discard); err != nil {
 			t.Errorf("image %s is not whole: %v", i.ID, err)
 		}
 	}
@@ -248,7 +248,7 @@ func TestHelloIsInstalledOnceAndReplaced(t *testing.T) {
 		if b, err := os.ReadFile(filepath.Join(dirs[0], helloProgram)); err != nil || string(b) != program {
 			t.Errorf("program %q, %v", b, err)
 		}
-		if r, err := s.Prune(t.Context(), true); err != nil || program == "one" && len(r.Removed) > 0 {
+		if r, err := s.Prune(t.Context(), api.PruneRequest{All: true}); err != nil || program == "one" && len(r.Removed) > 0 {
 			t.Errorf("prune: %+v %v", r, err)
 		}
 		ids = append(ids, i.ID)

@@ -384,7 +384,7 @@ func TestPullsShareTheirWork(t *testing.T) {
 		t.Errorf("%d blobs fetched, want 9", n)
 	}
 	var b bytes.Buffer
-	if err := s.Export(t.Context(), host+"/x:1", api.ExportOCI, &b); err != nil {
+	if err := s.Export(t.Context(), []string{host + "/x:1"}, api.ExportOCI, &b); err != nil {
 		t.Error(err)
 	}
 	checkClean(t, s)

@@ -78,10 +78,10 @@ func (s *Store) Tag(_ context.Context, source, name string) error {
 	})
 }
 
-// Prune removes images without a name that no instance uses; with all, also
-// those with a name, but for the built-in one. Bytes counts what they had on
-// disk.
-func (s *Store) Prune(_ context.Context, all bool) (api.PruneReport, error) {
+// Prune removes images without a name that no instance uses and that p takes;
+// with All, also those with a name, but for the built-in one. Bytes counts what
+// they had on disk.
+func (s *Store) Prune(_ context.Context, p api.PruneRequest) (api.PruneReport, error) {
 	report := api.PruneReport{Removed: []string{}}
 	var parts []string
 	err := s.change(func(v *snapshot) error {
@@ -90,7 +90,7 @@ func (s *Store) Prune(_ context.Context, all bool) (api.PruneReport, error) {
 		for id, r := range v.images {
 			names := v.namesOf(id)
 			builtIn := slices.Contains(names, api.HelloImage+":latest")
-			if used[id] > 0 || builtIn || len(names) > 0 && !all {
+			if used[id] > 0 || builtIn || len(names) > 0 && !p.All || !p.Takes(r.image.Created, r.image.Labels) {
 				continue
 			}
 			for _, n := range names {

@@ -4,8 +4,10 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,7 +42,7 @@ func zst(t testing.TB, b []byte) []byte {
 func export(t testing.TB, s *Store, name string, f api.ExportFormat) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := s.Export(t.Context(), name, f, &b); err != nil {
+	if err := s.Export(t.Context(), []string{name}, f, &b); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -145,5 +147,41 @@ func TestLegacyDockerArchiveWithLinks(t *testing.T) {
 	}
 	if _, dirs, _ := s.Resolve(t.Context(), "two:1"); len(dirs) != 1 {
 		t.Errorf("an equal layer is listed twice: %v", dirs)
+	}
+}
+
+// Several images make one archive, with the names they were asked for by, and
+// come back from it.
+func TestExportOfSeveralImages(t *testing.T) {
+	from := openStore(t)
+	a := mustImport(t, from, "app:1", tarOf(t, smallRoot...))
+	b := mustImport(t, from, "db:2", tarOf(t, append(slices.Clone(smallRoot), file{name: "./etc/more", body: "more"})...))
+	if err := from.Tag(t.Context(), a.ID, "app:other"); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []api.ExportFormat{api.ExportOCI, api.ExportDocker} {
+		var archive bytes.Buffer
+		if err := from.Export(t.Context(), []string{"app:1", b.ID, "app:1"}, f, &archive); err != nil {
+			t.Fatal(err)
+		}
+		to := openStore(t)
+		var came []string
+		first, err := to.Import(t.Context(), "", bytes.NewReader(archive.Bytes()), func(p api.Progress) {
+			if p.Image != nil {
+				came = append(came, p.Image.Names...)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"app:1", "db:2"}; !slices.Equal(came, want) || !slices.Equal(first.Names, want[:1]) {
+			t.Errorf("%s: %q came, %q first; want %q", f, came, first.Names, want)
+		}
+		if _, err := openStore(t).Import(t.Context(), "one:name", bytes.NewReader(archive.Bytes()), nil); api.CodeOf(err) != api.CodeInvalid {
+			t.Errorf("%s: two images under one name: %v", f, err)
+		}
+	}
+	if err := from.Export(t.Context(), []string{"app:1", "none"}, api.ExportOCI, io.Discard); api.CodeOf(err) != api.CodeNotFound {
+		t.Errorf("export of a missing image: %v", err)
 	}
 }

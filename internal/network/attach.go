@@ -55,7 +55,7 @@ func (f *Fabric) attachHost(r Request) (*Attachment, error) {
 	if len(r.Sysctls) > 0 {
 		return nil, api.Invalid("spec.sysctls", "settings of the network cannot be changed on network host")
 	}
-	a := &Attachment{Hosts: hostsFile(r, nil), Resolv: f.nodeResolv()}
+	a := &Attachment{Hosts: hostsFile(r, nil), Resolv: f.hostResolv(r)}
 	if !r.UserNS {
 		return a, nil
 	}

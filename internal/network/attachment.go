@@ -39,6 +39,7 @@ type Request struct {
 
 	DNS        []string // name servers to forward to instead of the node's
 	DNSSearch  []string // search domains instead of the project's
+	DNSOptions []string // of the resolver
 	ExtraHosts []string // NAME:ADDRESS lines of /etc/hosts
 
 	// Share, unless nil, is the running instance on whose ground this one is to

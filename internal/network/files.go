@@ -56,9 +56,44 @@ func (f *Fabric) resolvConf(r Request, s *segment) []byte {
 		search = []string{f.projectDomain(r.Project)}
 	}
 	if !s.resolves.Load() {
-		return f.nodeResolv()
+		return f.hostResolv(r)
 	}
-	return fmt.Appendf(nil, "nameserver %s\nsearch %s\n", s.gateway, strings.Join(search, " "))
+	out := fmt.Appendf(nil, "nameserver %s\nsearch %s\n", s.gateway, strings.Join(search, " "))
+	if len(r.DNSOptions) > 0 {
+		out = fmt.Appendf(out, "options %s\n", strings.Join(r.DNSOptions, " "))
+	}
+	return out
+}
+
+// hostResolv is the node's resolv.conf with what an instance asked for instead.
+func (f *Fabric) hostResolv(r Request) []byte { return replaceResolv(f.nodeResolv(), r) }
+
+// replaceResolv puts the name servers, domains and options that r names in the
+// place of those that a resolv.conf has.
+func replaceResolv(conf []byte, r Request) []byte {
+	var b bytes.Buffer
+	for line := range bytes.Lines(conf) {
+		word, _, _ := strings.Cut(strings.TrimSpace(string(line)), " ")
+		switch {
+		case word == "nameserver" && len(r.DNS) > 0, (word == "search" || word == "domain") && len(r.DNSSearch) > 0,
+			word == "options" && len(r.DNSOptions) > 0:
+		default:
+			b.Write(line)
+		}
+	}
+	if n := b.Len(); n > 0 && b.Bytes()[n-1] != '\n' {
+		b.WriteByte('\n')
+	}
+	for _, s := range r.DNS {
+		fmt.Fprintf(&b, "nameserver %s\n", s)
+	}
+	if len(r.DNSSearch) > 0 {
+		fmt.Fprintf(&b, "search %s\n", strings.Join(r.DNSSearch, " "))
+	}
+	if len(r.DNSOptions) > 0 {
+		fmt.Fprintf(&b, "options %s\n", strings.Join(r.DNSOptions, " "))
+	}
+	return b.Bytes()
 }
 
 // projectDomain ends the full names of a project's instances.

@@ -54,7 +54,7 @@ func (f *Fabric) resolvOf(r Request, ports []port) []byte {
 	case len(ports) > 0:
 		return f.resolvConf(r, ports[0].segment)
 	case len(r.Networks) > 0 && r.Networks[0].Network == api.NetworkHost:
-		return f.nodeResolv()
+		return f.hostResolv(r)
 	}
 	return noResolv
 }

@@ -141,7 +141,7 @@ func networkRequest(in *api.Instance) network.Request {
 		Networks: s.Networks, Ports: s.Ports, Rate: in.Limits().NetworkRate, Keep: in.Status.Addresses,
 		UserNS:  s.Security.OwnUserNS(),
 		Sysctls: s.Security.Sysctls, Hostname: s.Hostname,
-		DNS: s.DNS, DNSSearch: s.DNSSearch, ExtraHosts: s.ExtraHosts,
+		DNS: s.DNS, DNSSearch: s.DNSSearch, DNSOptions: s.DNSOptions, ExtraHosts: s.ExtraHosts,
 	}
 }
 

@@ -179,7 +179,7 @@ func TestTransfers(t *testing.T) {
 	}
 	_, err = last(w.client.Push(ctx, api.PushRequest{Image: "virga/hello"}))
 	must(t, err)
-	tar, err := w.client.Export(ctx, "virga/hello", api.ExportDocker)
+	tar, err := w.client.Export(ctx, []string{"virga/hello"}, api.ExportDocker)
 	must(t, err)
 	b, err := io.ReadAll(tar)
 	must(t, err)
@@ -230,7 +230,7 @@ func TestVolumesAndNetworks(t *testing.T) {
 		t.Errorf("volume %+v, %v", v, err)
 	}
 	wantCode(t, "removing a used volume", w.client.RemoveVolume(ctx, "data"), api.CodeConflict)
-	report, err := w.client.PruneVolumes(ctx, true)
+	report, err := w.client.PruneVolumes(ctx, api.PruneRequest{All: true})
 	must(t, err)
 	if len(report.Removed) != 1 || report.Bytes != 5 {
 		t.Errorf("pruned %+v", report)

@@ -315,7 +315,7 @@ func (f fakeImages) Tag(_ context.Context, source, _ string) error {
 	return err
 }
 
-func (fakeImages) Prune(context.Context, bool) (api.PruneReport, error) {
+func (fakeImages) Prune(context.Context, api.PruneRequest) (api.PruneReport, error) {
 	return api.PruneReport{Bytes: 7}, nil
 }
 
@@ -338,7 +338,7 @@ func (f fakeImages) Import(_ context.Context, name string, r io.Reader, report f
 	return api.Image{ID: "sha256:2", Names: []string{name}, Size: int64(len(b))}, nil
 }
 
-func (f fakeImages) Export(_ context.Context, _ string, format api.ExportFormat, w io.Writer) error {
+func (f fakeImages) Export(_ context.Context, _ []string, format api.ExportFormat, w io.Writer) error {
 	_, err := io.WriteString(w, "tar "+string(format))
 	return err
 }

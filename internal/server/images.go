@@ -104,17 +104,20 @@ func (s *Server) tagImage(ctx context.Context, q *tagImage) (*none, error) {
 	return &none{}, nil
 }
 
-// Prune says how much to remove.
+// Prune says what to remove; without a body all that has no name.
 type Prune struct {
-	Body *struct {
-		All bool `json:"all,omitempty" doc:"What has a name too"`
-	} `required:"false"`
+	Body *api.PruneRequest `required:"false"`
 }
 
-func (p *Prune) all() bool { return p.Body != nil && p.Body.All }
+func (p *Prune) request() api.PruneRequest {
+	if p.Body == nil {
+		return api.PruneRequest{}
+	}
+	return *p.Body
+}
 
 func (s *Server) pruneImages(ctx context.Context, q *Prune) (*body[api.PruneReport], error) {
-	r, err := s.Images.Prune(ctx, q.all())
+	r, err := s.Images.Prune(ctx, q.request())
 	r.Removed = notNil(r.Removed)
 	if len(r.Removed) > 0 {
 		s.recordImage("prune", "", "")

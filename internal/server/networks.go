@@ -89,10 +89,11 @@ func (s *Server) dropNetwork(ctx context.Context, n *api.Network) error {
 	return s.Node.SetNetworks(ctx)
 }
 
-func (s *Server) pruneNetworks(ctx context.Context, r *InProject) (*body[api.PruneReport], error) {
+func (s *Server) pruneNetworks(ctx context.Context, r *pruneIn) (*body[api.PruneReport], error) {
 	out := &body[api.PruneReport]{Body: api.PruneReport{Removed: []string{}}}
+	p := r.request()
 	for _, n := range s.Store.Networks.Views() {
-		if n.Project != r.Project || n.Name == api.NetworkDefault || len(control.NetworkUsers(s.Store, n)) > 0 {
+		if n.Project != r.Project || n.Name == api.NetworkDefault || !p.Takes(n.Created, n.Labels) || len(control.NetworkUsers(s.Store, n)) > 0 {
 			continue
 		}
 		if err := s.dropNetwork(ctx, n); api.CodeOf(err) == api.CodeConflict {

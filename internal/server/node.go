@@ -67,11 +67,11 @@ type Images interface {
 	Login(ctx context.Context, r api.LoginRequest) error
 	Remove(ctx context.Context, name string, force bool) ([]string, error)
 	Tag(ctx context.Context, source, target string) error
-	Prune(ctx context.Context, all bool) (api.PruneReport, error)
+	Prune(ctx context.Context, p api.PruneRequest) (api.PruneReport, error)
 	// The transfers report their progress; report is called from several
 	// goroutines, one call at a time, and must not block for long.
 	Pull(ctx context.Context, r api.PullRequest, report func(api.Progress)) (api.Image, error)
 	Push(ctx context.Context, r api.PushRequest, report func(api.Progress)) error
 	Import(ctx context.Context, name string, r io.Reader, report func(api.Progress)) (api.Image, error)
-	Export(ctx context.Context, name string, f api.ExportFormat, w io.Writer) error
+	Export(ctx context.Context, names []string, f api.ExportFormat, w io.Writer) error
 }

@@ -12,7 +12,7 @@ func (s *Server) transferRoutes() {
 	raw(s, http.MethodPost, "/v1/images/pull", "Fetch an image from a registry", eventStream, s.pull)
 	raw(s, http.MethodPost, "/v1/images/push", "Send an image to a registry", eventStream, s.push)
 	raw(s, http.MethodPost, "/v1/images/import", "Read an archive into the image store", eventStream, s.importImage)
-	raw(s, http.MethodGet, "/v1/images/export", "Write an image as an archive", tarStream, s.export)
+	raw(s, http.MethodGet, "/v1/images/export", "Write images as an archive", tarStream, s.export)
 }
 
 // transfer streams the progress of do. Its last message has the image, or the
@@ -79,16 +79,18 @@ func (s *Server) importImage(r *http.Request, w http.ResponseWriter, q *importRe
 }
 
 type exportRequest struct {
-	ImageName
+	Names  []string         `query:"name,explode" required:"true" minItems:"1" maxItems:"1000" doc:"Name, digest or the beginning of an id; several make one archive"`
 	Format api.ExportFormat `query:"format" enum:"oci,docker" default:"oci"`
 }
 
 func (s *Server) export(r *http.Request, w http.ResponseWriter, q *exportRequest) error {
-	if _, err := s.Images.Inspect(r.Context(), q.Name); err != nil {
-		return err
+	for _, name := range q.Names {
+		if _, err := s.Images.Inspect(r.Context(), name); err != nil {
+			return err
+		}
 	}
 	ctx, done := s.lasting(r.Context())
 	defer done()
 	w.Header().Set("Content-Type", tarStream)
-	return s.Images.Export(ctx, q.Name, q.Format, w)
+	return s.Images.Export(ctx, q.Names, q.Format, w)
 }

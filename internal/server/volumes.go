@@ -235,11 +235,11 @@ func (s *Server) dropVolume(ctx context.Context, v *api.Volume) (bytes int64, er
 	return bytes, nil
 }
 
-func (s *Server) pruneVolumes(ctx context.Context, r *pruneVolumes) (*body[api.PruneReport], error) {
+func (s *Server) pruneVolumes(ctx context.Context, r *pruneIn) (*body[api.PruneReport], error) {
 	out := &body[api.PruneReport]{Body: api.PruneReport{Removed: []string{}}}
-	used := s.usedVolumes(r.Project)
+	used, p := s.usedVolumes(r.Project), r.request()
 	for _, v := range s.Store.Volumes.Views() {
-		if v.Project != r.Project || len(used[v.Name]) > 0 || !v.Anonymous && !r.all() || v.Snapshot != nil {
+		if v.Project != r.Project || len(used[v.Name]) > 0 || !v.Anonymous && !p.All || v.Snapshot != nil || !p.Takes(v.Created, v.Labels) {
 			continue
 		}
 		n, err := s.dropVolume(ctx, v)
@@ -253,7 +253,7 @@ func (s *Server) pruneVolumes(ctx context.Context, r *pruneVolumes) (*body[api.P
 	return out, nil
 }
 
-type pruneVolumes struct {
+type pruneIn struct {
 	InProject
 	Prune
 }
