@@ -22,7 +22,8 @@ services.*.command services.*.entrypoint services.*.environment services.*.env_f
 services.*.user services.*.group_add services.*.working_dir services.*.tty services.*.stdin_open services.*.init
 services.*.stop_signal services.*.stop_grace_period services.*.hostname
 services.*.labels services.*.label_file services.*.expose services.*.depends_on services.*.read_only services.*.shm_size
-services.*.dns services.*.dns_search services.*.extra_hosts services.*.network_mode
+services.*.dns services.*.dns_search services.*.dns_opt services.*.logging
+services.*.pid services.*.ipc services.*.uts services.*.extra_hosts services.*.network_mode
 services.*.networks.*.aliases services.*.networks.*.ipv4_address services.*.networks.*.ipv6_address
 services.*.networks.*.mac_address services.*.networks.*.priority services.*.networks.*.use_service_name_alias
 services.*.ports.*.target services.*.ports.*.published services.*.ports.*.protocol services.*.ports.*.host_ip

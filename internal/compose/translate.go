@@ -128,7 +128,7 @@ func (t *translation) spec(s *types.ServiceConfig, v virga) (*api.InstanceSpec, 
 	t.health(s, spec)
 	t.restart(s, spec)
 	for _, step := range []func(*types.ServiceConfig, *api.InstanceSpec) error{
-		t.resources, t.attachments, t.ports, t.mounts, t.files, t.security, t.placement,
+		t.resources, t.attachments, t.ports, t.mounts, t.files, t.security, t.namespaces, t.logging, t.placement,
 	} {
 		if err := step(s, spec); err != nil {
 			return nil, err

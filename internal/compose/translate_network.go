@@ -111,6 +111,9 @@ func (t *translation) attachments(s *types.ServiceConfig, spec *api.InstanceSpec
 	case s.NetworkMode == "bridge" || s.NetworkMode == "default":
 		spec.Networks = []api.Attachment{{Network: api.NetworkDefault}}
 		return nil
+	case strings.HasPrefix(s.NetworkMode, "container:"):
+		spec.Namespaces.Network = api.NamespaceOf + strings.TrimPrefix(s.NetworkMode, "container:")
+		return nil
 	case strings.Contains(s.NetworkMode, ":"):
 		return api.Errorf(api.CodeNotSupported, "service %s: network_mode %q is not supported", s.Name, s.NetworkMode).
 			InField(field + ".network_mode").WithHint("put both services on one network: they reach each other by their names")

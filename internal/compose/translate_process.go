@@ -30,7 +30,7 @@ func (t *translation) process(s *types.ServiceConfig, spec *api.InstanceSpec) {
 	spec.StopSignal = s.StopSignal
 	spec.StopTimeout = duration(s.StopGracePeriod)
 	spec.Hostname = s.Hostname
-	spec.DNS, spec.DNSSearch = s.DNS, s.DNSSearch
+	spec.DNS, spec.DNSSearch, spec.DNSOptions = s.DNS, s.DNSSearch, s.DNSOpts
 	spec.ExtraHosts = s.ExtraHosts.AsList(":")
 	slices.Sort(spec.ExtraHosts)
 	if len(spec.ExtraHosts) == 0 {

@@ -179,7 +179,7 @@ networks: {default: {driver: overlay, ipam: {config: [{subnet: 10.5.0.0/24, ip_r
 		"networks.default.ipam.config[0].ip_range is not honoured",
 		"services.a.deploy.resources.reservations.generic_resources is not honoured",
 		"services.a.healthcheck without a test is not honoured: the image's own is used as it is",
-		"services.a.logging is not honoured",
+		"services.a.logging is not honoured: logs are kept on the node, not by driver \"syslog\"",
 		"services.a.networks.default.link_local_ips is not honoured",
 		"services.a.runtime is not honoured",
 		"services.a.volumes[0].bind.propagation is not honoured",
@@ -197,5 +197,39 @@ func TestOrderedRefusesCircles(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), "b → c → b") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// What docker compose users write about logs, name resolution and namespaces.
+func TestLogsAndNamespaces(t *testing.T) {
+	plan, err := text(t, `services:
+  a:
+    image: x
+    container_name: aa
+    privileged: true
+    pid: host
+    ipc: container:db
+    dns_opt: [ndots:2]
+    logging: {driver: json-file, options: {max-size: 10m, max-file: "3", compress: "true", labels: app}}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := plan.Workloads[0].Instance.Spec
+	want := api.InstanceSpec{
+		Log:        api.LogLimits{Size: 10 << 20, Files: 3},
+		Namespaces: api.Namespaces{PID: "host", IPC: "instance:db"},
+		DNSOptions: []string{"ndots:2"},
+	}
+	if d := cmp.Diff(want, api.InstanceSpec{Log: got.Log, Namespaces: got.Namespaces, DNSOptions: got.DNSOptions}); d != "" {
+		t.Error(d)
+	}
+	if want := []string{"services.a.logging.options.labels is not honoured"}; !cmp.Equal(plan.Warnings, want) {
+		t.Errorf("warnings %q, want %q", plan.Warnings, want)
+	}
+	for _, bad := range []string{"pid: 'service:db'", "ipc: none", "uts: 'container:db'", "logging: {options: {max-file: many}}", "logging: {options: {max-size: 1q}}"} {
+		if _, err := text(t, "services:\n  a:\n    image: x\n    "+bad+"\n"); err == nil {
+			t.Errorf("%s was taken", bad)
+		}
 	}
 }
