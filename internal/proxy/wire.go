@@ -14,7 +14,6 @@ type wire struct {
 	stream *stream
 	raw    syscall.RawConn
 	try    func(fd uintptr) bool
-	inbox  socket.Inbox
 	out    []byte // what is left to send
 	sent   bool   // all that there was room for
 	err    error
@@ -67,7 +66,7 @@ func (w *wire) exchange(fd uintptr) bool {
 			return true
 		}
 	}
-	n, _, err := w.inbox.Receive(fd, w.stream.buf)
+	n, err := socket.Receive(fd, w.stream.buf)
 	if err == syscall.EAGAIN {
 		return false
 	}

@@ -109,6 +109,37 @@ func TestReceiveKnowsOfTheEndBehindTheData(t *testing.T) {
 	}
 }
 
+func TestReceiveAlone(t *testing.T) {
+	near, far := pair(t)
+	raw, err := near.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	receive := func() (got received) {
+		b := make([]byte, 2)
+		if err := raw.Read(func(fd uintptr) bool {
+			n, err := Receive(fd, b)
+			got = received{text: string(b[:n]), err: err}
+			return err != syscall.EAGAIN
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	raw.Control(func(fd uintptr) {
+		if n, err := Receive(fd, make([]byte, 1)); n != 0 || err != syscall.EAGAIN {
+			t.Errorf("nothing: %d, %v", n, err)
+		}
+	})
+	far.Write([]byte("abc"))
+	far.CloseWrite()
+	for _, want := range []string{"ab", "c", ""} {
+		if got := receive(); got != (received{text: want}) {
+			t.Errorf("%+v, want %q", got, want)
+		}
+	}
+}
+
 func TestSendTakesWhatThereIsRoomFor(t *testing.T) {
 	near, far := pair(t)
 	raw, err := near.SyscallConn()
