@@ -26,7 +26,19 @@ type exchange struct {
 // forget lets go of what the exchange spoke of.
 func (x *exchange) forget() {
 	clear(x.tried)
-	*x = exchange{tried: x.tried[:0]}
+	tried := x.tried[:0]
+	*x = exchange{}
+	x.tried = tried
+}
+
+// log tells the access log of a request that was answered.
+func (x *exchange) log(path []byte, took time.Duration) {
+	a := Access{Time: x.start, Client: x.from.client.String(), Method: string(x.method), Host: string(x.request.host.of(x.request.buf)),
+		Path: string(path), Pool: x.pool.Name, Status: x.status, Took: took}
+	if x.backend != nil {
+		a.Backend = x.backend.id
+	}
+	x.proxy.access(a)
 }
 
 // run carries the request to a backend and the answer back, on another backend

@@ -131,7 +131,9 @@ func (h *head) parseResponse(b []byte) (int, error) {
 
 // start resets h for b and returns its first line.
 func (h *head) start(b []byte) ([]byte, error) {
-	*h = head{buf: b, size: len(b), fields: h.fields[:0], length: -1}
+	fields := h.fields[:0]
+	*h = head{}
+	h.buf, h.size, h.fields, h.length = b, len(b), fields, -1
 	end := bytes.IndexByte(b, '\n')
 	if end < 1 || b[end-1] != '\r' {
 		return nil, bad("the first line does not end in CRLF")

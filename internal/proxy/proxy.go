@@ -181,25 +181,32 @@ func (p *Proxy) serveConn(c *client, secure *tls.Config) {
 	defer p.untrack(c)
 	conn := c.Conn
 	if secure != nil {
-		t := tls.Server(c.Conn, secure)
-		c.SetDeadline(time.Now().Add(headTimeout))
-		if err := t.HandshakeContext(context.Background()); err != nil {
-			c.Close()
+		if conn = p.handshake(c, secure); conn == nil {
 			return
 		}
-		c.SetDeadline(time.Time{})
-		switch t.ConnectionState().NegotiatedProtocol {
-		case "h2":
-			p.serveHTTP2(t, c)
-			return
-		case "", "http/1.1":
-		default: // the handshake was all that the client wanted
-			t.Close()
-			return
-		}
-		conn = t
 	}
 	newSession(p, conn, c, secure != nil).run()
+}
+
+// handshake makes a client's connection secure. It returns nil when there is
+// nothing left to serve by HTTP/1.
+func (p *Proxy) handshake(c *client, secure *tls.Config) net.Conn {
+	t := tls.Server(c.Conn, secure)
+	c.SetDeadline(time.Now().Add(headTimeout))
+	if err := t.HandshakeContext(context.Background()); err != nil {
+		c.Close()
+		return nil
+	}
+	c.SetDeadline(time.Time{})
+	switch t.ConnectionState().NegotiatedProtocol {
+	case "h2":
+		p.serveHTTP2(t, c)
+		return nil
+	case "", "http/1.1":
+		return t
+	}
+	t.Close() // the handshake was all that the client wanted
+	return nil
 }
 
 // Shutdown lets the requests that are being served finish, until ctx ends, and

@@ -272,7 +272,9 @@ func (s *session) respond(start time.Time) bool {
 		}
 	}
 	x := &s.exchange
-	*x = exchange{session: s, pool: e.pool, method: method, target: target, start: start, from: e.pool.origin(s.client, h), tried: x.tried[:0]}
+	x.forget()
+	x.session, x.pool, x.method, x.target, x.start = s, e.pool, method, target, start
+	x.from = e.pool.origin(s.client, h)
 	if limit := e.pool.MaxBody; limit > 0 && h.length > limit {
 		x.fail(413, tooLarge(limit).Error())
 		e.pool.metrics.observe(413, time.Since(start))
@@ -282,13 +284,8 @@ func (s *session) respond(start time.Time) bool {
 	again := x.run()
 	took := x.over.Sub(start)
 	e.pool.metrics.observe(x.status, took)
-	if log := s.proxy.access; log != nil && e.pool.AccessLog {
-		a := Access{Time: start, Client: x.from.client.String(), Method: string(method), Host: string(h.host.of(h.buf)),
-			Path: string(path), Pool: e.pool.Name, Status: x.status, Took: took}
-		if x.backend != nil {
-			a.Backend = x.backend.id
-		}
-		log(a)
+	if s.proxy.access != nil && e.pool.AccessLog {
+		x.log(path, took)
 	}
 	return again
 }
