@@ -17,6 +17,9 @@ type chain struct {
 // chains is the whole of virga's rules; the package's doc has the picture.
 func chains(t *nftables.Table, s sets) []chain {
 	filter, nat := nftables.ChainTypeFilter, nftables.ChainTypeNAT
+	// route_localnet is on for published ports of 127.0.0.1. The address is
+	// asked first: that is less than a look into a set.
+	loopbackGuard := rule(loopback(true), fromBridge(s.bridges), drop())
 	publish := [][]expr.Any{
 		rule(toNode(), redirect(false, true, s.exact[0])),
 		rule(toNode(), redirect(false, false, s.ports[0])),
@@ -29,11 +32,9 @@ func chains(t *nftables.Table, s sets) []chain {
 		publishOwn[i] = rule(toNode(), notLoopback6(), publish[i][len(toNode()):])
 	}
 	return []chain{
-		base(t, "guard", filter, nftables.ChainHookPrerouting, -300, [][]expr.Any{
-			// route_localnet is on for published ports of 127.0.0.1. The
-			// address is asked first: that is less than a look into a set.
-			rule(loopback(true), fromBridge(s.bridges), drop()),
-		}),
+		// Of type nat, which only what opens a connection meets, and before all
+		// that translate. The rest is dropped in chain node.
+		base(t, "guard", nat, nftables.ChainHookPrerouting, -199, [][]expr.Any{loopbackGuard}),
 		base(t, "publish", nat, nftables.ChainHookPrerouting, -100, append([][]expr.Any{
 			rule(toMetadata(), portTo(unix.IPPROTO_TCP, 80), redirectByBridge(s.metadata)),
 		}, publish...)),
@@ -50,6 +51,7 @@ func chains(t *nftables.Table, s sets) []chain {
 		}),
 		base(t, "node", filter, nftables.ChainHookInput, 0, [][]expr.Any{
 			rule(state(established), accept()),
+			loopbackGuard,
 			// A service of an internal network is for that network.
 			rule(frontOf(false, s.fronts[0]), accept()),
 			rule(frontOf(true, s.fronts[1]), accept()),

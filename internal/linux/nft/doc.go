@@ -9,7 +9,7 @@
 // other programs are never changed.
 //
 //	chain        hook, priority           what it does
-//	guard        prerouting, -300         no packet from a bridge reaches the node's loopback
+//	guard        prerouting, -199         nothing from a bridge reaches the node's loopback
 //	publish      prerouting, -100         DNAT of published ports, and of the metadata service
 //	publish-own  output, -100             the same for the node's own packets
 //	wall         forward, 0               what may pass between networks and outside
