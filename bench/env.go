@@ -26,7 +26,8 @@ type env struct {
 	runs   int
 	only   []string // peers to measure beside; all when empty
 
-	core   string // the only one that the daemon has; "" is all
+	core   string   // the only one that the daemon has; "" is all
+	net    *os.File // the daemon's network namespace; nil is the benchmark's
 	socket string
 	client *api.Client
 	daemon *exec.Cmd
@@ -87,7 +88,7 @@ func (e *env) startDaemon(flags []string) error {
 	}
 	e.daemon = exec.Command(args[0], args[1:]...)
 	e.daemon.Stdout, e.daemon.Stderr = &e.log, &e.log
-	if err := e.daemon.Start(); err != nil {
+	if err := startIn(e.net, e.daemon); err != nil {
 		return fmt.Errorf("start virga server: %w", err)
 	}
 	return nil

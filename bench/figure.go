@@ -20,7 +20,10 @@ type figure struct {
 	Peer      string  `json:"peer,omitempty"` // name and version
 	PeerValue float64 `json:"peer_value,omitempty"`
 	PeerP95   float64 `json:"peer_p95,omitempty"`
-	Ratio     float64 `json:"ratio,omitempty"` // value divided by the peer's
+	Ratio     float64 `json:"ratio,omitempty"` // value divided by the peer's, or the median of such
+	// Where the median of ratios lies with a probability of nine in ten.
+	RatioLow  float64 `json:"ratio_low,omitempty"`
+	RatioHigh float64 `json:"ratio_high,omitempty"`
 
 	Goal string    `json:"goal"`
 	OK   bool      `json:"ok"`
@@ -50,23 +53,28 @@ func (e *env) record(f figure, g goal) error {
 // compare records own samples, once against their goal and once beside each
 // peer, by the medians.
 func (e *env) compare(name, unit string, own samples, g goal, others []measured) error {
-	return e.compareBy(samples.ratio, name, unit, own, g, others)
+	return e.compareBy(func(own, other samples) samples { return samples{own.ratio(other)} }, name, unit, own, g, others)
 }
 
 // compareTurns is compare for samples that were taken in turns, one of each in
 // every turn.
 func (e *env) compareTurns(name, unit string, own samples, g goal, others []measured) error {
-	return e.compareBy(samples.ratioInTurns, name, unit, own, g, others)
+	return e.compareBy(samples.over, name, unit, own, g, others)
 }
 
-func (e *env) compareBy(ratio func(own, other samples) float64, name, unit string, own samples, g goal, others []measured) error {
+// compareBy records the middle one of ratios, and between which it lies.
+func (e *env) compareBy(ratios func(own, other samples) samples, name, unit string, own samples, g goal, others []measured) error {
 	base := figure{Name: name, Value: own.median(), Unit: unit, P95: own.p95(), N: len(own)}
 	if err := e.record(base, g); err != nil {
 		return err
 	}
 	for _, o := range others {
 		f := base
-		f.Peer, f.PeerValue, f.PeerP95, f.Ratio = o.peer, o.samples.median(), o.samples.p95(), ratio(own, o.samples)
+		f.Peer, f.PeerValue, f.PeerP95 = o.peer, o.samples.median(), o.samples.p95()
+		r := ratios(own, o.samples)
+		if f.Ratio = r.median(); len(r) > 1 {
+			f.RatioLow, f.RatioHigh = r.medianRange()
+		}
 		if err := e.record(f, o.goal); err != nil {
 			return err
 		}
@@ -94,5 +102,9 @@ func (f figure) String() string {
 		return fmt.Sprintf("  %-48s %-34s %-14s %s", own, f.About, f.Goal, mark)
 	}
 	peer := fmt.Sprintf("%-22s %9.4g", f.Peer, f.PeerValue)
-	return fmt.Sprintf("  %-48s %-34s %-14s %s  × %.3g", own, peer, f.Goal, mark, f.Ratio)
+	line := fmt.Sprintf("  %-48s %-34s %-14s %s  × %.3g", own, peer, f.Goal, mark, f.Ratio)
+	if f.RatioLow != 0 {
+		line += fmt.Sprintf(" (%.3g to %.3g)", f.RatioLow, f.RatioHigh)
+	}
+	return line
 }

@@ -4,14 +4,15 @@ import "context"
 
 // networkParts measure what a network of virga costs beside one made by hand
 // and beside Docker's, and how fast it is changed: throughput between instances
-// and the node; published ports and services in the kernel; an instance's place
+// and the node, on two cores and on one; published ports and services in the kernel; an instance's place
 // from the pool; changes of the rules of a node with 1,000 instances and 200
 // services; requests through the proxy on one core; answers of the name server
 // on one core. Each records its figures, named network.*, and leaves nothing
 // behind.
 var networkParts = []part{
-	{"throughput", withTools(networkThroughput)},
-	{"paths", withTools(networkKernelPaths)},
+	{"throughput", inApart(networkThroughput)},
+	{"core", inApart(networkOneCore)},
+	{"paths", inApart(networkKernelPaths)},
 	{"attach", withTools(networkAttach)},
 	{"change", withTools(networkChange)},
 	{"l7", withTools(networkProxy)},

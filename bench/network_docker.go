@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/virga-cloud/virga/internal/linux/link"
 )
 
 // dockerLimit is a hundred times what a command of Docker's needs.
@@ -54,6 +56,15 @@ func (d *dockerBridge) open(ctx context.Context) error {
 	if d.node, err = os.Open(fmt.Sprintf("/proc/%d/ns/net", d.e.dockerPID)); err != nil {
 		return err
 	}
+	// From the daemon's namespace to its own addresses it is by loopback.
+	c, err := link.Open(d.node)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.Do(link.Up(1)); err != nil {
+		return err
+	}
 	port := strconv.Itoa(iperfPort)
 	if d.server, err = d.command(ctx, "run", "-d", "-p", port+":"+port, toolsImage, "iperf3", "-s"); err != nil {
 		return err
@@ -91,12 +102,12 @@ func (d *dockerBridge) command(ctx context.Context, args ...string) (string, err
 	return strings.TrimSpace(out.String()), nil
 }
 
-// to sends from the client to an address, port 5201.
-func (d *dockerBridge) to(at netip.Addr, port int) func(context.Context) (float64, error) {
-	return func(ctx context.Context) (float64, error) {
+// to sends from the client to an address.
+func (d *dockerBridge) to(at netip.Addr, port int) func(context.Context, string) (float64, error) {
+	return func(ctx context.Context, cores string) (float64, error) {
 		ctx, cancel := context.WithTimeout(ctx, dockerLimit)
 		defer cancel()
-		return iperf(d.e.dockerTool(ctx, append([]string{"exec", d.client, "iperf3"}, iperfArgs(at, port)...)...))
+		return iperf(d.e.dockerTool(ctx, append([]string{"exec", d.client, "iperf3"}, iperfArgs(at, port, cores)...)...))
 	}
 }
 
@@ -133,10 +144,10 @@ func (d *dockerBridge) published() []flow {
 	if d.client == "" {
 		return nil
 	}
-	return []flow{{"docker", func(ctx context.Context) (float64, error) {
+	return []flow{{"docker", func(ctx context.Context, cores string) (float64, error) {
 		ctx, cancel := context.WithTimeout(ctx, dockerLimit)
 		defer cancel()
-		return iperfIn(d.node, exec.CommandContext(ctx, "iperf3", iperfArgs(d.gateway, iperfPort)...))
+		return iperfIn(d.node, exec.CommandContext(ctx, "iperf3", iperfArgs(d.gateway, iperfPort, cores)...))
 	}}}
 }
 

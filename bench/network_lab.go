@@ -14,11 +14,11 @@ import (
 )
 
 // lab is a network made by hand: two ends on a bridge, as bare as it can be. It
-// is what the kernel gives. The bridge is in a namespace of its own, the ends
-// are in those of instances without a network, so that whoever sends there is
-// confined as all instances are and just the network differs.
+// is what the kernel gives. The ends are in the namespaces of instances without
+// a network, so that whoever sends there is confined as all instances are and
+// just the network differs.
 type lab struct {
-	node, a, b            *os.File // node is nil where the bridge is on the node itself
+	node, a, b            *os.File // node has the bridge
 	inside                string   // name of the ends' links
 	gateway, addrA, addrB netip.Addr
 }
@@ -26,28 +26,29 @@ type lab struct {
 // labBridge is the name of a lab's bridge.
 const labBridge = "bench0"
 
-// newLab joins two namespaces by a bridge in a third one, or with onNode by one
-// beside virga's: where the node hands bridged frames to the rules for IP
-// (bridge-nf-call-iptables), those go through the same tables then. The ends
-// may be in both kinds. The bridge goes with close.
-func newLab(a, b *os.File, onNode bool) (_ *lab, err error) {
+// newLab joins two namespaces, which are the lab's from then on, by a bridge in a
+// third one: beside virga's bridges in the given one, where frames meet the tables
+// of that namespace, or in a new one without any when beside is nil. The ends may
+// be in both kinds. A bridge beside virga's goes with its namespace.
+func newLab(a, b, beside *os.File) (_ *lab, err error) {
 	l := &lab{
 		a: a, b: b, inside: "eth0",
 		gateway: netip.MustParseAddr("192.0.2.1"), addrA: netip.MustParseAddr("192.0.2.2"), addrB: netip.MustParseAddr("192.0.2.3"),
-	}
-	if onNode {
-		l.inside = "eth1"
-		l.gateway, l.addrA, l.addrB = netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("203.0.113.2"), netip.MustParseAddr("203.0.113.3")
 	}
 	defer func() {
 		if err != nil {
 			l.close()
 		}
 	}()
-	if !onNode {
-		if l.node, err = namespace.NewNet(); err != nil {
-			return nil, err
-		}
+	if beside != nil {
+		l.inside = "eth1"
+		l.gateway, l.addrA, l.addrB = netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("203.0.113.2"), netip.MustParseAddr("203.0.113.3")
+		err = namespace.In(beside, func() (err error) { l.node, err = namespace.Own(); return err })
+	} else {
+		l.node, err = namespace.NewNet()
+	}
+	if err != nil {
+		return nil, err
 	}
 	c, err := link.Open(l.node)
 	if err != nil {
@@ -90,12 +91,6 @@ func (l *lab) join(c *link.Conn, bridge int, name string, ns *os.File, addr neti
 }
 
 func (l *lab) close() {
-	if l.node == nil {
-		if c, err := link.Open(nil); err == nil {
-			_ = c.Do(link.Delete(labBridge)) // its links go with the instances
-			c.Close()
-		}
-	}
 	for _, ns := range []*os.File{l.node, l.a, l.b} {
 		if ns != nil {
 			ns.Close()

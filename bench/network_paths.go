@@ -28,25 +28,25 @@ func networkKernelPaths(ctx context.Context, e *env) error {
 	if err := e.start(ctx, &p.client, api.NetworkDefault, "/bin/busybox", "sleep", "100000"); err != nil {
 		return err
 	}
-	if err := listening(ctx, nil, p.address); err != nil {
+	if err := listening(ctx, e.net, p.address); err != nil {
 		return err
 	}
 	gateway, err := e.gateway(ctx)
 	if err != nil {
 		return err
 	}
-	fromNode := func(at netip.Addr, port uint16) func(context.Context) (float64, error) {
-		return func(ctx context.Context) (float64, error) {
-			return iperf(exec.CommandContext(ctx, "iperf3", iperfArgs(at, int(port))...))
+	fromNode := func(at netip.Addr, port uint16) func(context.Context, string) (float64, error) {
+		return func(ctx context.Context, cores string) (float64, error) {
+			return iperfIn(e.net, exec.CommandContext(ctx, "iperf3", iperfArgs(at, int(port), cores)...))
 		}
 	}
 	docker := e.dockersBridge(ctx)
 	defer docker.close()
-	published, err := turns(ctx, append([]flow{{"published", fromNode(gateway, p.server.Status.Ports[0].HostPort)}, {"direct", fromNode(p.address, iperfPort)}}, docker.published()...)...)
+	published, err := turns(ctx, twoCores, append([]flow{{"published", fromNode(gateway, p.server.Status.Ports[0].HostPort)}, {"direct", fromNode(p.address, iperfPort)}}, docker.published()...)...)
 	if err != nil {
 		return err
 	}
-	if err := e.compare("network.published", "Gbit/s", published[0], goal{}, append([]measured{{"the instance's address", published[1], ratioAtLeast(.95)}}, docker.measured(published[2:])...)); err != nil {
+	if err := e.compareTurns("network.published", "Gbit/s", published[0], goal{}, append([]measured{{"the instance's address", published[1], ratioAtLeast(.95)}}, docker.measured(published[2:])...)); err != nil {
 		return err
 	}
 	s, err := e.client.CreateService(ctx, api.ServiceRequest{Name: "bench-paths", Spec: api.ServiceSpec{
@@ -56,12 +56,12 @@ func networkKernelPaths(ctx context.Context, e *env) error {
 		return err
 	}
 	defer e.client.RemoveService(context.WithoutCancel(ctx), "bench-paths")
-	if err := listening(ctx, nil, s.Address); err != nil {
+	if err := listening(ctx, e.net, s.Address); err != nil {
 		return err
 	}
-	service, err := turns(ctx, flow{"service", p.to(s.Address)}, flow{"direct", p.to(p.address)})
+	service, err := turns(ctx, twoCores, flow{"service", p.to(s.Address)}, flow{"direct", p.to(p.address)})
 	if err != nil {
 		return err
 	}
-	return e.compare("network.service", "Gbit/s", service[0], goal{}, []measured{{"the instance's address", service[1], ratioAtLeast(.98)}})
+	return e.compareTurns("network.service", "Gbit/s", service[0], goal{}, []measured{{"the instance's address", service[1], ratioAtLeast(.98)}})
 }

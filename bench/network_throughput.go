@@ -15,38 +15,18 @@ import (
 	"github.com/virga-cloud/virga/api"
 )
 
-// throughputRuns is how often each pair of figures is taken, in turns, and
-// throughputLength how long each, in seconds.
-const (
-	throughputRuns   = 7
-	throughputLength = 1
-	iperfPort        = 5201
-)
-
-// flow is a way for data: send measures it once, in Gbit/s.
-type flow struct {
-	name string
-	send func(context.Context) (float64, error)
-}
-
-// turns measures flows one after the other, throughputRuns times.
-func turns(ctx context.Context, flows ...flow) ([]samples, error) {
-	out := make([]samples, len(flows))
-	for range throughputRuns {
-		for i, f := range flows {
-			v, err := f.send(ctx)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", f.name, err)
-			}
-			out[i] = append(out[i], v)
-		}
-	}
-	return out, nil
-}
+const iperfPort = 5201
 
 // networkThroughput sends from instance to instance and from instance to node,
-// in turns with the same through a bridge made by hand and through Docker's.
-func networkThroughput(ctx context.Context, e *env) error {
+// in turns with the same through bridges made by hand and through Docker's. The
+// sender has one core and the receiver the other.
+func networkThroughput(ctx context.Context, e *env) error { return e.throughput(ctx, "", twoCores) }
+
+// networkOneCore is the same with both on one core: what a second of CPU time
+// carries.
+func networkOneCore(ctx context.Context, e *env) error { return e.throughput(ctx, ".core", oneCore) }
+
+func (e *env) throughput(ctx context.Context, suffix, cores string) error {
 	own, err := e.iperfPair(ctx, api.NetworkDefault)
 	if err != nil {
 		return err
@@ -57,12 +37,12 @@ func networkThroughput(ctx context.Context, e *env) error {
 		return err
 	}
 	defer bare.close()
-	l, err := bare.lab(false)
+	alone, err := bare.lab(nil)
 	if err != nil {
 		return err
 	}
-	defer l.close()
-	beside, err := bare.lab(true)
+	defer alone.close()
+	beside, err := bare.lab(e.net)
 	if err != nil {
 		return err
 	}
@@ -76,7 +56,7 @@ func networkThroughput(ctx context.Context, e *env) error {
 	for _, s := range []struct {
 		ns *os.File
 		at netip.Addr
-	}{{nil, gateway}, {l.node, l.gateway}} {
+	}{{e.net, gateway}, {alone.node, alone.gateway}, {e.net, beside.gateway}} {
 		stop, err := iperfServer(s.ns, s.at)
 		if err != nil {
 			return err
@@ -89,24 +69,30 @@ func networkThroughput(ctx context.Context, e *env) error {
 	for _, to := range []struct {
 		ns *os.File
 		at netip.Addr
-	}{{nil, own.address}, {l.node, l.addrB}, {nil, beside.addrB}} {
+	}{{e.net, own.address}, {alone.node, alone.addrB}, {e.net, beside.addrB}} {
 		if err := listening(ctx, to.ns, to.at); err != nil {
 			return err
 		}
 	}
-	across, err := turns(ctx, append([]flow{{"virga", own.to(own.address)}, {"by hand", bare.to(l.addrB)}, {"by hand on the node", bare.to(beside.addrB)}}, docker.across()...)...)
-	if err != nil {
-		return err
+	for _, way := range []struct {
+		name                string
+		own, alone, besides netip.Addr
+		docker              func() []flow
+	}{
+		{"network.across", own.address, alone.addrB, beside.addrB, docker.across},
+		{"network.node", gateway, alone.gateway, beside.gateway, docker.toNode},
+	} {
+		s, err := turns(ctx, cores, append([]flow{{"virga", own.to(way.own)}, {"by hand", bare.to(way.alone)},
+			{"by hand beside virga's", bare.to(way.besides)}}, way.docker()...)...)
+		if err != nil {
+			return err
+		}
+		if err := e.compareTurns(way.name+suffix, "Gbit/s", s[0], goal{}, append([]measured{{"made by hand", s[1], ratioAtLeast(.95)},
+			{"made by hand, beside virga's", s[2], ratioAtLeast(.95)}}, docker.measured(s[3:])...)); err != nil {
+			return err
+		}
 	}
-	if err := e.compare("network.across", "Gbit/s", across[0], goal{}, append([]measured{{"made by hand", across[1], ratioAtLeast(.95)},
-		{"made by hand on the node", across[2], ratioAtLeast(.95)}}, docker.measured(across[3:])...)); err != nil {
-		return err
-	}
-	node, err := turns(ctx, append([]flow{{"virga", own.to(gateway)}, {"by hand", bare.to(l.gateway)}}, docker.toNode()...)...)
-	if err != nil {
-		return err
-	}
-	return e.compare("network.node", "Gbit/s", node[0], goal{}, append([]measured{{"made by hand", node[1], ratioAtLeast(.95)}}, docker.measured(node[2:])...))
+	return nil
 }
 
 // iperfPair is two instances: one serves, one sends.
@@ -144,8 +130,9 @@ func (e *env) start(ctx context.Context, in *api.Instance, network string, args 
 	return err
 }
 
-// lab joins the instances, which have no network, by one that is made by hand.
-func (p *iperfPair) lab(onNode bool) (*lab, error) {
+// lab joins the instances, which have no network, by one that is made by hand;
+// newLab says where.
+func (p *iperfPair) lab(beside *os.File) (*lab, error) {
 	a, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", p.client.Status.PID))
 	if err != nil {
 		return nil, err
@@ -154,7 +141,7 @@ func (p *iperfPair) lab(onNode bool) (*lab, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
-	return newLab(a, b, onNode)
+	return newLab(a, b, beside)
 }
 
 func (p *iperfPair) close() {
@@ -166,15 +153,16 @@ func (p *iperfPair) close() {
 }
 
 // to sends from the client instance to an address.
-func (p *iperfPair) to(at netip.Addr) func(context.Context) (float64, error) {
-	return func(ctx context.Context) (float64, error) {
-		args := append([]string{"--socket", p.e.socket, "exec", p.client.ID, "iperf3"}, iperfArgs(at, iperfPort)...)
+func (p *iperfPair) to(at netip.Addr) func(context.Context, string) (float64, error) {
+	return func(ctx context.Context, cores string) (float64, error) {
+		args := append([]string{"--socket", p.e.socket, "exec", p.client.ID, "iperf3"}, iperfArgs(at, iperfPort, cores)...)
 		return iperf(exec.CommandContext(ctx, p.e.binary, args...))
 	}
 }
 
-func iperfArgs(at netip.Addr, port int) []string {
-	return []string{"-J", "-t", strconv.Itoa(throughputLength), "-c", at.String(), "-p", strconv.Itoa(port)}
+// iperfArgs are those of a client; cores are its core and the server's.
+func iperfArgs(at netip.Addr, port int, cores string) []string {
+	return []string{"-J", "-n", throughputBytes, "-A", cores, "-c", at.String(), "-p", strconv.Itoa(port)}
 }
 
 // iperf runs a client of iperf3 and reads what arrived, in Gbit/s.

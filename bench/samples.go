@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -35,14 +36,26 @@ func (s samples) ratio(other samples) float64 {
 	return 0
 }
 
-// ratioInTurns is the middle one of the ratios of each turn, of samples that
-// were taken in turns: what changes from turn to turn is not in it.
-func (s samples) ratioInTurns(other samples) float64 {
+// over are the ratios of each turn, of samples that were taken in turns: what
+// changes from turn to turn is not in them.
+func (s samples) over(other samples) samples {
 	each := make(samples, min(len(s), len(other)))
 	for i := range each {
 		each[i] = s[i] / other[i]
 	}
-	return each.median()
+	return each
+}
+
+// medianRange is where the median lies with a probability of nine in ten, by the
+// ranks of the samples: nothing is supposed of how they are spread.
+func (s samples) medianRange() (low, high float64) {
+	if len(s) == 0 {
+		return 0, 0
+	}
+	n := float64(len(s))
+	rank := max(0, int(math.Floor(n/2-0.8225*math.Sqrt(n))))
+	sorted := slices.Sorted(slices.Values(s))
+	return sorted[rank], sorted[len(s)-1-rank]
 }
 
 // ms is a duration in milliseconds.

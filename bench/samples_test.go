@@ -24,10 +24,10 @@ func TestRatios(t *testing.T) {
 	if r := own.ratio(other); r != 2 {
 		t.Errorf("of the medians: %v, want 2", r)
 	}
-	if r := own.ratioInTurns(other); r != 0.9 {
+	if r := own.over(other).median(); r != 0.9 {
 		t.Errorf("of the turns: %v, want 0.9", r)
 	}
-	if own.ratio(nil) != 0 || own.ratioInTurns(nil) != 0 {
+	if own.ratio(nil) != 0 || own.over(nil).median() != 0 {
 		t.Error("a ratio to nothing is not 0")
 	}
 }
@@ -50,6 +50,27 @@ func TestGoal(t *testing.T) {
 	for _, tt := range tests {
 		if got := tt.goal.met(tt.value, tt.ratio); got != tt.want {
 			t.Errorf("%s of %v (ratio %v): %v", tt.goal, tt.value, tt.ratio, got)
+		}
+	}
+}
+
+func TestMedianRange(t *testing.T) {
+	var many samples
+	for i := range 25 {
+		many = append(many, float64(25-i)) // 25 … 1
+	}
+	tests := []struct {
+		in        samples
+		low, high float64
+	}{
+		{nil, 0, 0},
+		{samples{3}, 3, 3},
+		{samples{2, 1, 3}, 1, 3},
+		{many, 9, 17},
+	}
+	for _, tt := range tests {
+		if low, high := tt.in.medianRange(); low != tt.low || high != tt.high {
+			t.Errorf("%v: %v to %v, want %v to %v", tt.in, low, high, tt.low, tt.high)
 		}
 	}
 }
