@@ -204,7 +204,7 @@ func (s *Store) growUnused(ctx context.Context, dir string, size int64) error {
 	case err != nil:
 		return err
 	case busy:
-		err = api.Errorf(api.CodeNotSupported, "size: the disk is in use, and this daemon lacks CAP_SYS_RESOURCE, which growing it then takes").InField("size").
+		err = api.Errorf(api.CodeNotSupported, "the disk is in use, and this daemon lacks CAP_SYS_RESOURCE, which growing it then takes").InField("size").
 			WithHint("stop who uses it, then ask again; or give the daemon the capability")
 	default:
 		err = disk.GrowUnused(ctx, dir+imageSuffix, size)

@@ -55,6 +55,7 @@ type Fabric struct {
 	judging  bool                // +checklocks:mu; SetRules was called
 	left     remains             // +checklocks:mu; of an earlier daemon
 	leaving  []int               // +checklocks:mu; guarded links that are about to go
+	droppers []string            // +checklocks:mu; chains of others that drop what is forwarded
 	asked    map[asked]string    // +checklocks:mu; the instances that asked
 }
 

@@ -1,6 +1,9 @@
 package network
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // getBy lets what virga forwards get by Docker's firewall, where that would drop
 // it, by the chain that Docker leaves to others.
@@ -14,9 +17,9 @@ func (f *Fabric) getBy() {
 	}
 }
 
-// warnOfDroppers says when another program's firewall drops what is forwarded
-// and has no chain for others, and what to do: its tables are its own, and virga
-// does not touch them.
+// warnOfDroppers says, once for each, when another program's firewall drops what
+// is forwarded and has no chain for others, and what to do: its tables are its
+// own, and virga does not touch them.
 func (f *Fabric) warnOfDroppers() {
 	chains, err := f.table.Droppers(func(table string) bool {
 		return table == f.config.Table || strings.HasPrefix(table, f.config.Table+"-")
@@ -25,7 +28,14 @@ func (f *Fabric) warnOfDroppers() {
 		f.config.Log.Warn("other firewalls are not known", "err", err)
 		return
 	}
+	f.mu.Lock()
+	told := f.droppers
+	f.droppers = chains
+	f.mu.Unlock()
 	for _, c := range chains {
+		if slices.Contains(told, c) {
+			continue
+		}
 		program, _, _ := strings.Cut(c, " ")
 		if !strings.HasSuffix(program, "-legacy") {
 			program = "iptables"

@@ -238,3 +238,49 @@ func beside(t *testing.T, f *Fabric, name string, bridge int, node, address stri
 	}
 	return ns
 }
+
+// lines are the lines of a log.
+type lines chan string
+
+func (l lines) Write(b []byte) (int, error) {
+	l <- string(b)
+	return len(b), nil
+}
+
+// A firewall that drops what is forwarded is told of, once, also when it comes
+// after the daemon.
+func TestFirewallThatComesLater(t *testing.T) {
+	needRoot(t)
+	log := make(lines, 100)
+	f, err := New(context.Background(), Config{Log: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(f.Clear(), f.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	nftProgram(t, "table ip late {\nchain FORWARD { type filter hook forward priority filter; policy drop; }\n}\n", "-f", "-")
+	t.Cleanup(func() { nftProgram(t, "", "delete", "table", "ip", "late") })
+	for deadline := time.After(patience); ; {
+		select {
+		case line := <-log:
+			if !strings.Contains(line, "ip late FORWARD") {
+				continue
+			}
+			if !strings.Contains(line, "iptables -I FORWARD -i virga+ -j ACCEPT") {
+				t.Errorf("what to do is not said: %s", line)
+			}
+		case <-deadline:
+			t.Fatal("nobody is told of the firewall")
+		}
+		break
+	}
+	f.warnOfDroppers()
+	select {
+	case line := <-log:
+		t.Errorf("told again: %s", line)
+	default:
+	}
+}

@@ -8,7 +8,8 @@ import (
 // repairEvery is how often the rules are compared with what they should be.
 const repairEvery = 3 * time.Second
 
-// repair puts rules back that another program has flushed, until ctx ends.
+// repair puts rules back that another program has flushed, and warns of
+// firewalls that came later, until ctx ends.
 func (f *Fabric) repair(ctx context.Context) {
 	tick := time.NewTicker(repairEvery)
 	defer tick.Stop()
@@ -26,6 +27,7 @@ func (f *Fabric) repair(ctx context.Context) {
 		f.repaired(f.config.Table+"-rules", f.policy.Repair)
 		f.repaired(f.config.Table+"-guard", f.guard.Repair)
 		f.getBy()
+		f.warnOfDroppers()
 	}
 }
 
