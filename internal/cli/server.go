@@ -34,13 +34,24 @@ func serverCommand(a *App) *command.Command {
 			}
 			// The daemon takes this process's place, so that whoever
 			// supervises it sees one process.
-			argv := append([]string{"virgad"}, args...)
-			if s := first(a.endpoint.Socket, a.env("VIRGA_SOCKET")); s != "" && !hasFlag(args, "socket") {
-				argv = append(argv, "--socket="+strings.TrimPrefix(s, "unix://"))
-			}
+			self, _ := os.Executable() // without it starts of the command take longer
+			argv := daemonArgs(args, first(a.endpoint.Socket, a.env("VIRGA_SOCKET")), self)
 			return become(cmd.Context(), file, argv)
 		},
 	}
+}
+
+// daemonArgs are the daemon's name and arguments: what was typed, and what this
+// command knows besides, its socket and its own file, where they are not "".
+func daemonArgs(args []string, socket, self string) []string {
+	argv := append([]string{"virgad"}, args...)
+	if socket != "" && !hasFlag(args, "socket") {
+		argv = append(argv, "--socket="+strings.TrimPrefix(socket, "unix://"))
+	}
+	if self != "" && !hasFlag(args, "command") {
+		argv = append(argv, "--command="+self)
+	}
+	return argv
 }
 
 // become puts a program in this process's place. A signal that asks this one to

@@ -25,6 +25,7 @@ import (
 	"github.com/virga-cloud/virga/internal/cpu"
 	"github.com/virga-cloud/virga/internal/disk"
 	"github.com/virga-cloud/virga/internal/image"
+	"github.com/virga-cloud/virga/internal/linux/pagecache"
 	"github.com/virga-cloud/virga/internal/linux/probe"
 	"github.com/virga-cloud/virga/internal/metadata"
 	"github.com/virga-cloud/virga/internal/metrics"
@@ -41,6 +42,8 @@ type Daemon struct {
 	config config.Config
 	log    *slog.Logger
 	name   string // of the node
+	// command is the file of the command virga, or "".
+	command string
 
 	store   *store.Store
 	events  *event.Log
@@ -185,6 +188,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 			return nil
 		}
 	})
+	group.Go(func() error {
+		select {
+		case <-adopted:
+			d.enlargeCommand()
+		case <-agent.Done():
+		}
+		return nil
+	})
 	group.Go(func() error { return d.services.Run(agent) })
 	group.Go(func() error { return d.ledger.Run(agent) })
 	group.Go(func() error { return d.server.Serve(listener) })
@@ -215,6 +226,20 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return err
 	})
 	return group.Wait()
+}
+
+// enlargeCommand has the command's file lie in memory in large pieces, which makes
+// each start of it shorter.
+func (d *Daemon) enlargeCommand() {
+	if d.command == "" {
+		return
+	}
+	huge, err := pagecache.Enlarge(d.command)
+	if err != nil {
+		d.log.Info("the command's file was left as it lies in memory", "file", d.command, "error", err)
+		return
+	}
+	d.log.Debug("the command's file was read anew", "file", d.command, "huge", huge)
 }
 
 func (d *Daemon) ready() {

@@ -31,6 +31,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	set := flag.NewFlagSet("virgad", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	file := set.String("config", "", "Configuration file (default "+config.DefaultFile+" when it exists)")
+	command := set.String("command", "", "The `file` of the command virga, kept in memory in large pieces (default the one that starts the daemon)")
 	showVersion := set.Bool("version", false, "Print the version and exit")
 	flags := config.Flags(set)
 	switch err := set.Parse(args); {
@@ -58,7 +59,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if reset {
 		err = Reset(ctx, c, log)
 	} else {
-		err = serve(ctx, c, log)
+		err = serve(ctx, c, *command, log)
 	}
 	if err != nil {
 		return fail(stderr, err)
@@ -77,8 +78,8 @@ func configure(file string, flags func(*config.Config) error) (config.Config, er
 	return c, c.Complete()
 }
 
-// serve runs a daemon until ctx ends.
-func serve(ctx context.Context, c config.Config, log *slog.Logger) error {
+// serve runs a daemon until ctx ends. command is the command's file, or "".
+func serve(ctx context.Context, c config.Config, command string, log *slog.Logger) error {
 	d, err := New(ctx, c, log)
 	if err != nil {
 		if ctx.Err() != nil { // told to end before it began: whatever was under way broke off
@@ -87,6 +88,7 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger) error {
 		}
 		return err
 	}
+	d.command = command
 	return errors.Join(d.Run(ctx), d.Close())
 }
 
