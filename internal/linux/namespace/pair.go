@@ -64,7 +64,7 @@ func parked(p *park, f func(pid int) error) error {
 	defer r.Close()
 	defer w.Close()
 	// The child inherits the pipe by sharing the table of descriptors.
-	p.fd = w.Fd()
+	p.fd, p.parent = w.Fd(), int64(os.Getpid())
 	pid, errno := start(p)
 	if errno != 0 {
 		return fmt.Errorf("clone namespace child: %w", errno)
@@ -132,6 +132,7 @@ type park struct {
 	result int64   // offset 8: 0 or a negative errno
 	flags  uintptr // offset 16: of the clone
 	user   int64   // offset 24: user namespace to enter, -1 for none
+	parent int64   // offset 32: pid of the caller, without which the child ends
 }
 
 // shared is what the child shares with its parent.
@@ -153,9 +154,9 @@ func start(p *park) (int, unix.Errno) {
 }
 
 // cloneParked clones a child with p.flags. The child enters the user namespace
-// p.user, asks to die with its parent thread, unshares its network namespace,
-// stores the first failure in p, writes 8 bytes to p.fd and pauses until it is
-// killed. It touches no stack. p must escape to the heap: the caller's stack may
+// p.user, asks to die with its parent thread, ends when that was too late,
+// unshares its network namespace, stores the first failure in p, writes 8 bytes
+// to p.fd and pauses until it is killed. It touches no stack. p must escape to the heap: the caller's stack may
 // move while the child still writes to it.
 func cloneParked(p *park) int64
 

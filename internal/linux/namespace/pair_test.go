@@ -157,3 +157,17 @@ func inode(t *testing.T, f *os.File) uint64 {
 	}
 	return st.Ino
 }
+
+// A child whose parent was killed before it asked to die with it ends: it would
+// hold the parent's files, and with them its locks, for ever.
+func TestParkedChildDoesNotOutliveItsParent(t *testing.T) {
+	requireRoot(t)
+	pid, errno := start(&park{flags: shared | unix.CLONE_NEWUSER, user: -1, parent: int64(os.Getpid()) + 1})
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	var ws unix.WaitStatus
+	if _, err := unix.Wait4(pid, &ws, unix.WALL, nil); err != nil || !ws.Exited() {
+		t.Errorf("status %v, %v", ws, err)
+	}
+}

@@ -4,6 +4,8 @@
 #define SYS_WRITE   1
 #define SYS_PAUSE   34
 #define SYS_CLONE   56
+#define SYS_EXIT    60
+#define SYS_GETPPID 110
 #define SYS_PRCTL   157
 #define SYS_UNSHARE 272
 #define SYS_SETNS   308
@@ -41,6 +43,10 @@ owned:
 	MOVQ $9, SI // SIGKILL
 	MOVQ $SYS_PRCTL, AX
 	SYSCALL
+	MOVQ $SYS_GETPPID, AX
+	SYSCALL
+	CMPQ AX, 32(R12)
+	JNE  orphan
 	MOVQ $CLONE_NEWNET, DI
 	MOVQ $SYS_UNSHARE, AX
 	SYSCALL
@@ -57,3 +63,9 @@ wait:
 	MOVQ $SYS_PAUSE, AX
 	SYSCALL
 	JMP  wait
+
+orphan:
+	XORQ DI, DI
+	MOVQ $SYS_EXIT, AX
+	SYSCALL
+	JMP  orphan

@@ -2,6 +2,8 @@
 
 #define SYS_WRITE   64
 #define SYS_PPOLL   73
+#define SYS_EXIT    93
+#define SYS_GETPPID 173
 #define SYS_UNSHARE 97
 #define SYS_PRCTL   167
 #define SYS_CLONE   220
@@ -38,6 +40,11 @@ owned:
 	MOVD $9, R1 // SIGKILL
 	MOVD $SYS_PRCTL, R8
 	SVC
+	MOVD $SYS_GETPPID, R8
+	SVC
+	MOVD 32(R19), R1
+	CMP  R1, R0
+	BNE  orphan
 	MOVD $CLONE_NEWNET, R0
 	MOVD $SYS_UNSHARE, R8
 	SVC
@@ -59,3 +66,9 @@ wait:
 	MOVD $SYS_PPOLL, R8
 	SVC
 	JMP  wait
+
+orphan:
+	MOVD ZR, R0
+	MOVD $SYS_EXIT, R8
+	SVC
+	JMP  orphan
