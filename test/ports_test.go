@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,15 +14,40 @@ import (
 	"github.com/virga-cloud/virga/api"
 )
 
-// freePort returns a TCP port that nobody listens on.
+// nextPort is where freePort looks next: runs at one time begin at places of
+// their own.
+var nextPort = os.Getpid() * 61
+
+// freePort returns a port that no program has, of TCP and UDP in both families,
+// and that no other call returns. It is below those that the kernel gives to
+// outgoing connections and to who asks for any: so nobody takes it by chance
+// before the test does.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	const lowest = 10000
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	var highest int
+	if _, err := fmt.Sscan(string(text), &highest); err != nil || highest <= lowest {
+		t.Fatalf("no ports from %d to those of outgoing connections: %q, %v", lowest, text, err)
+	}
+	for range highest - lowest {
+		nextPort++
+		port := lowest + nextPort%(highest-lowest)
+		l, err := net.Listen("tcp", fmt.Sprint(":", port))
+		if err != nil {
+			continue
+		}
+		l.Close()
+		if p, err := net.ListenPacket("udp", fmt.Sprint(":", port)); err == nil {
+			p.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return 0
 }
 
 // get fetches a page, with a new connection each time.
