@@ -13,12 +13,8 @@ import (
 )
 
 func (e *etcd) commit(ctx context.Context, ops ...op) (int64, error) {
-	create := false
 	txn := &pb.TxnRequest{}
 	for _, o := range ops {
-		if o.when == absent {
-			create = true
-		}
 		if o.when != anyRevision {
 			txn.Compare = append(txn.Compare, &pb.Compare{
 				Key: []byte(o.key), Target: pb.Compare_MOD, Result: pb.Compare_EQUAL,
@@ -27,7 +23,7 @@ func (e *etcd) commit(ctx context.Context, ops ...op) (int64, error) {
 		}
 		txn.Success = append(txn.Success, request(o))
 	}
-	if err := e.reserve.room(create); err != nil {
+	if err := e.reserve.room(ops); err != nil {
 		return 0, err
 	}
 	ctx, done := e.call(ctx)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -17,11 +18,13 @@ const (
 	roomToStart  = 64 << 20 // bytes
 	roomToCreate = 32 << 20
 	roomToChange = 4 << 20
+	roomToDelete = 1 << 20
 	// filesToCreate is for an object and what the node makes for it.
 	filesToCreate = 64
 	// reserveBytes are kept on the disk for the time when it is full: what
-	// frees space, such as the removal of an instance, has to be stored too.
-	reserveBytes = 16 << 20
+	// frees space, such as the removal of an instance, has to be stored too. It
+	// is more than etcd's file grows by at a time, which may be just then.
+	reserveBytes = 32 << 20
 )
 
 // reserve is a file that only takes space, which is given back when changes
@@ -38,15 +41,20 @@ const reserveFile = "reserve"
 
 func (r *reserve) path() string { return filepath.Join(r.dir.path, reserveFile) }
 
-// room says whether there is enough left for a change, or for a new object.
-func (r *reserve) room(create bool) error {
+// room says whether there is enough left for changes. What deletes alone is let
+// through longest, for it sets space free.
+func (r *reserve) room(ops []op) error {
 	free, files, err := r.dir.free()
 	if err != nil {
 		return nil // one that does not say may have room
 	}
-	need := int64(roomToChange)
-	if create {
+	create := slices.ContainsFunc(ops, func(o op) bool { return o.when == absent })
+	need := int64(roomToDelete)
+	switch {
+	case create:
 		need = roomToCreate
+	case slices.ContainsFunc(ops, func(o op) bool { return o.value != nil }):
+		need = roomToChange
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

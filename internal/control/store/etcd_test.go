@@ -273,3 +273,25 @@ func BenchmarkOpen(b *testing.B) {
 		b.StartTimer()
 	}
 }
+
+// What deletes alone is let through when other changes are not: it may be what
+// sets space free.
+func TestDeletionNeedsLeastRoom(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounting a small file system needs root")
+	}
+	disk := t.TempDir()
+	must(t, syscall.Mount("virga-test", disk, "tmpfs", 0, "size=3m"))
+	t.Cleanup(func() { must(t, syscall.Unmount(disk, 0)) })
+	lock, err := os.Open(disk)
+	must(t, err)
+	defer lock.Close()
+	r := &reserve{dir: &dataDir{path: disk, lock: lock}}
+	put, del := op{key: "k", value: []byte("v"), when: 7}, op{key: "k", when: 7}
+	must(t, r.room([]op{del}))
+	for _, ops := range [][]op{{put}, {del, put}, {{key: "k", value: []byte("v"), when: absent}}} {
+		if err := r.room(ops); api.CodeOf(err) != api.CodeInsufficientCapacity {
+			t.Errorf("%+v: %v", ops, err)
+		}
+	}
+}
