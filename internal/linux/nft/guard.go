@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
 )
 
 // Guarded is a link and the only sender that it may have: one hardware address
@@ -34,7 +35,8 @@ const (
 // Guard is a table of family bridge that lets nobody send as somebody else. An
 // honest IPv4 packet costs one lookup of link, hardware and source address; so
 // does one of IPv6. Links that are not guarded, such as other programs', cost
-// one more and pass. Its methods may be called concurrently.
+// one more and pass. It has room for 32,768 addresses of each family; Put
+// refuses what is beyond. Its methods may be called concurrently.
 //
 //	chain   hook, priority      what it does
 //	guard   prerouting, -310    drops what a guarded link may not send, and counts it by link and reason
@@ -199,7 +201,11 @@ func (g *Guard) write() error {
 			c.AddRule(&nftables.Rule{Table: table, Chain: ch.Chain, Exprs: exprs})
 		}
 	}
-	if err := c.Flush(); err != nil {
+	err := c.Flush()
+	if errors.Is(err, unix.ENFILE) {
+		return fmt.Errorf("guard links with more than %d addresses: %w", maxSenders, err)
+	}
+	if err != nil {
 		return fmt.Errorf("set nftables table %s: %w", g.table.name, err)
 	}
 	return nil

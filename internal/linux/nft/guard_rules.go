@@ -12,6 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// maxSenders is how many addresses of a family a Guard has room for. The kernel
+// keeps a set whose size it is told in a table of that size, half a MiB here,
+// where every packet is found with less work than in one that grows.
+const maxSenders = 1 << 15
+
 // guardSets are what the rules of a Guard look things up in.
 type guardSets struct {
 	links   *nftables.Set    // link
@@ -23,7 +28,7 @@ type guardSets struct {
 func newGuardSets(t *nftables.Table) guardSets {
 	link, mac := nftables.TypeIFIndex, nftables.TypeEtherAddr
 	sender := func(name string, address nftables.SetDatatype) *nftables.Set {
-		return &nftables.Set{Table: t, Name: name, KeyType: nftables.MustConcatSetType(link, mac, address)}
+		return &nftables.Set{Table: t, Name: name, KeyType: nftables.MustConcatSetType(link, mac, address), Size: maxSenders}
 	}
 	return guardSets{
 		links:   &nftables.Set{Table: t, Name: "links", KeyType: link, KeyByteOrder: binaryutil.NativeEndian},

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -375,4 +376,35 @@ func dropped(t *testing.T, g *Guard, link int) map[Reason]Count {
 		t.Fatal(err)
 	}
 	return all[link]
+}
+
+// A guard that is full refuses another address, says why, and goes on as it was.
+func TestGuardIsFull(t *testing.T) {
+	g, err := OpenGuard("virga-guard-full", func(int) bool { return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := g.Delete(); err != nil {
+			t.Error(err)
+		}
+		g.Close()
+	})
+	full := Guarded{Link: 7, MAC: guardMAC}
+	for i := range maxSenders {
+		full.Addrs = append(full.Addrs, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}))
+	}
+	if err := g.Put(full); err != nil {
+		t.Fatal(err)
+	}
+	one := Guarded{Link: 8, MAC: otherMAC, Addrs: []netip.Addr{otherIP}}
+	if err := g.Put(one); err == nil || !strings.Contains(err.Error(), "more than 32768 addresses") {
+		t.Fatalf("one more address: %v", err)
+	}
+	if err := g.Remove(full.Link); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Put(one); err != nil {
+		t.Fatal(err)
+	}
 }
