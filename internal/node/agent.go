@@ -134,8 +134,9 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	}
 }
 
-// known waits until the agent knows what runs.
-func (a *Agent) known(ctx context.Context) error {
+// Known waits until the agent knows what runs: before, the phase of an instance
+// may be older than its life.
+func (a *Agent) Known(ctx context.Context) error {
 	select {
 	case <-a.adopted:
 		return nil

@@ -17,7 +17,7 @@ func (a *Agent) Attach(ctx context.Context, id string) (engine.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.known(ctx); err != nil {
+	if err := a.Known(ctx); err != nil {
 		return nil, err
 	}
 	w := a.worker(id)
@@ -197,7 +197,7 @@ func (a *Agent) instance(id string) (*api.Instance, error) {
 
 // alive is instance for what needs a running one.
 func (a *Agent) alive(ctx context.Context, id string) (*api.Instance, error) {
-	if err := a.known(ctx); err != nil {
+	if err := a.Known(ctx); err != nil {
 		return nil, err
 	}
 	in, err := a.instance(id)

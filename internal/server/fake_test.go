@@ -27,6 +27,8 @@ type fakeNode struct {
 	store *store.Store
 	code  int // exit code of every workload
 
+	takeUp func() // what the first question after the daemon's start waits for; nil for nothing
+
 	mu       sync.Mutex
 	sessions map[string]*fakeSession
 	files    map[string]string
@@ -100,6 +102,13 @@ func (n *fakeNode) Credits(_ context.Context, id, series string) (api.CPUCredits
 		c.Series = []api.CreditSample{{Time: time.Unix(0, 0).UTC(), Balance: 60}}
 	}
 	return c, nil
+}
+
+func (n *fakeNode) Known(context.Context) error {
+	if n.takeUp != nil {
+		n.takeUp()
+	}
+	return nil
 }
 
 func (n *fakeNode) SetNetworks(context.Context) error { return nil }

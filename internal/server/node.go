@@ -17,6 +17,10 @@ type Node interface {
 	Info(ctx context.Context) (api.Node, error)
 	Check(ctx context.Context, repair bool) (api.CheckReport, error)
 
+	// Known waits, after the daemon's start, until the phases of instances are
+	// what they are in now.
+	Known(ctx context.Context) error
+
 	// SetNetworks makes the node's networks those of the store, and returns
 	// when they are.
 	SetNetworks(ctx context.Context) error

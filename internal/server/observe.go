@@ -65,7 +65,7 @@ type statsRequest struct {
 }
 
 func (s *Server) stats(r *http.Request, w http.ResponseWriter, q *statsRequest) error {
-	in, err := s.running(q.Target)
+	in, err := s.running(r.Context(), q.Target)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (s *Server) allStats(ctx context.Context, p *InProject) (*body[[]api.Stats]
 }
 
 func (s *Server) processes(ctx context.Context, t *Target) (*body[[]api.Process], error) {
-	in, err := s.running(*t)
+	in, err := s.running(ctx, *t)
 	if err != nil {
 		return nil, err
 	}

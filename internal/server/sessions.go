@@ -35,11 +35,11 @@ type attachRequest struct {
 }
 
 func (s *Server) attach(r *http.Request, w http.ResponseWriter, q *attachRequest) error {
-	find := s.running
+	find := func() (*api.Instance, error) { return s.running(r.Context(), q.Target) }
 	if q.Start {
-		find = s.instance
+		find = func() (*api.Instance, error) { return s.instance(q.Target) }
 	}
-	in, err := find(q.Target)
+	in, err := find()
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (s *Server) awaitExit(ctx context.Context, id string, life int, wait func(c
 }
 
 func (s *Server) exec(r *http.Request, w http.ResponseWriter, t *Target) error {
-	in, err := s.running(*t)
+	in, err := s.running(r.Context(), *t)
 	if err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func (s *Server) execDetached(ctx context.Context, r *execDetached) (*none, erro
 	if err := validateExec(&r.Body); err != nil {
 		return nil, err
 	}
-	in, err := s.running(r.Target)
+	in, err := s.running(ctx, r.Target)
 	if err != nil {
 		return nil, err
 	}

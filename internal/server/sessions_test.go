@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"io"
 	"testing"
@@ -137,4 +138,30 @@ func FuzzControl(f *testing.F) {
 			t.Error("a spec without a command passed")
 		}
 	})
+}
+
+// After a kill of the daemon, the phase that is stored may be older than the life
+// that goes on: nobody is told so.
+func TestPhaseOfBeforeIsNotTheAnswer(t *testing.T) {
+	calls := map[string]func(ctx context.Context, w *world) error{
+		"exec": func(ctx context.Context, w *world) error {
+			return w.client.ExecDetached(ctx, "web", api.ExecSpec{Command: []string{"true"}})
+		},
+		"kill":  func(ctx context.Context, w *world) error { return w.client.Kill(ctx, "web", "SIGUSR1") },
+		"pause": func(ctx context.Context, w *world) error { return w.client.Pause(ctx, "web") },
+	}
+	for name, call := range calls {
+		w, ctx := newWorld(t, nil), t.Context()
+		in, err := w.client.Create(ctx, hello("web"), true)
+		must(t, err)
+		phase := func(p api.Phase) {
+			_, err := w.Store.Instances.Update(ctx, in.ID, func(i *api.Instance) error { i.Status.Phase = p; return nil })
+			must(t, err)
+		}
+		phase(api.PhaseCreated)
+		w.node.takeUp = func() { phase(api.PhaseRunning) }
+		if err := call(ctx, w); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -134,6 +134,9 @@ func (s *Server) unpauseInstance(ctx context.Context, t *Target) (*none, error) 
 // follow asks for a state that an instance reaches from one phase only, and
 // waits for the phase that shows it.
 func (s *Server) follow(ctx context.Context, t *Target, want api.DesiredState, shows, from api.Phase) (*none, error) {
+	if err := s.Node.Known(ctx); err != nil {
+		return nil, err
+	}
 	in, err := s.instance(*t)
 	if err != nil {
 		return nil, err
@@ -176,7 +179,7 @@ func (s *Server) killInstance(ctx context.Context, r *killInstance) (*none, erro
 	if !control.ValidSignal(signal) {
 		return nil, api.Invalid("signal", "unknown signal %q", signal).WithHint("a name such as SIGTERM, or a number from 1 to 64")
 	}
-	in, err := s.running(r.Target)
+	in, err := s.running(ctx, r.Target)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +187,10 @@ func (s *Server) killInstance(ctx context.Context, r *killInstance) (*none, erro
 }
 
 // running finds an instance whose workload is alive.
-func (s *Server) running(t Target) (*api.Instance, error) {
+func (s *Server) running(ctx context.Context, t Target) (*api.Instance, error) {
+	if err := s.Node.Known(ctx); err != nil {
+		return nil, err
+	}
 	in, err := s.instance(t)
 	if err != nil {
 		return nil, err
