@@ -59,21 +59,6 @@ type Fabric struct {
 	asked    map[asked]string    // +checklocks:mu; the instances that asked
 }
 
-// member is an instance that is attached.
-type member struct {
-	instance, name, project string
-	group                   string
-	labels                  map[string]string
-	ids                     uint32
-	rate                    api.NetworkRate
-	kind                    Kind
-	hostname                string
-	search                  []string // domains instead of the project's
-	ports                   []port
-	published               []*reservation
-	on                      string // the instance whose network namespace it is in, "" for one of its own
-}
-
 // New takes the networks of the node in hand; the default one is up when it
 // returns. What an earlier daemon left is taken over.
 func New(ctx context.Context, c Config) (*Fabric, error) {

@@ -1,7 +1,6 @@
 package network
 
 import (
-	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -12,11 +11,6 @@ import (
 	"github.com/virga-cloud/virga/api"
 	"github.com/virga-cloud/virga/internal/linux/nft"
 )
-
-func newMember(r Request) *member {
-	return &member{instance: r.Instance, name: r.Name, project: r.Project, group: r.Group, labels: r.Labels, rate: r.Rate,
-		kind: r.Kind, hostname: cmp.Or(r.Hostname, r.Name), search: r.DNSSearch}
-}
 
 // SetRules makes the rules between instances those given. Declarative and safe
 // to repeat. Until it is called first, which is when what runs already has been

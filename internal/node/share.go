@@ -15,7 +15,7 @@ func (a *Agent) share(in *api.Instance) (*network.Share, error) {
 	if s == nil {
 		return nil, nil
 	}
-	of, err := a.Store.Instances.View(s.Of.Instance)
+	of, err := a.instance(s.Of.Instance)
 	if api.CodeOf(err) == api.CodeNotFound {
 		return nil, api.Errorf(api.CodeConflict, "the instance is gone whose namespaces %s shares", in.Name).InField("spec.namespaces").
 			WithHint("make %s again, with one that is there", in.Name)

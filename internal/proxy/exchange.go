@@ -23,7 +23,9 @@ type exchange struct {
 	bodySent bool // some of the request's body was taken from the client
 }
 
-// forget lets go of what the exchange spoke of.
+// forget lets go of what the exchange spoke of. Fields are set one by one after
+// it: a literal of all would be made on the stack first, and each idle connection
+// keeps its stack as large as it ever was.
 func (x *exchange) forget() {
 	clear(x.tried)
 	tried := x.tried[:0]

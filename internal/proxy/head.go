@@ -132,7 +132,7 @@ func (h *head) parseResponse(b []byte) (int, error) {
 // start resets h for b and returns its first line.
 func (h *head) start(b []byte) ([]byte, error) {
 	fields := h.fields[:0]
-	*h = head{}
+	*h = head{} // as in exchange.forget
 	h.buf, h.size, h.fields, h.length = b, len(b), fields, -1
 	end := bytes.IndexByte(b, '\n')
 	if end < 1 || b[end-1] != '\r' {

@@ -1,12 +1,8 @@
 package ledger
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,14 +18,7 @@ const (
 	keepExact  = 7 * 24 * time.Hour   // before records are folded
 	exactSize  = 256 << 20            // of files that are not folded, in all
 	keepFolded = 400 * 24 * time.Hour // before they are removed
-	maxLine    = 2 << 20              // bytes
 	maxPending = 4 << 20              // bytes of lines that the disk did not take
-)
-
-const (
-	exactSuffix  = ".jsonl"
-	foldedSuffix = ".hours.jsonl"
-	nameTime     = "20060102T150405Z"
 )
 
 // files are the ledger on disk. It is not safe for concurrent use.
@@ -41,15 +30,6 @@ type files struct {
 	size     int64
 	dirty    bool
 	pending  []byte // lines that the disk did not take yet
-}
-
-// file is one of them, up to its size when it was listed.
-type file struct {
-	path         string
-	sequence     int
-	began, ended time.Time // ended is when the next was begun
-	folded       bool
-	size         int64
 }
 
 // openFiles opens the newest file and hands its lines to load.
@@ -123,82 +103,6 @@ func (s *files) list() ([]file, error) {
 		}
 	}
 	return all, nil
-}
-
-func parseName(name string) (file, bool) {
-	var f file
-	base, folded := strings.CutSuffix(name, foldedSuffix)
-	if !folded {
-		var ok bool
-		if base, ok = strings.CutSuffix(name, exactSuffix); !ok {
-			return f, false
-		}
-	}
-	f.folded = folded
-	var at string
-	if n, err := fmt.Sscanf(base, "%d-%s", &f.sequence, &at); n != 2 || err != nil {
-		return f, false
-	}
-	var err error
-	f.began, err = time.Parse(nameTime, at)
-	return f, err == nil && name == nameOf(f.sequence, f.began)+strings.TrimPrefix(name, base)
-}
-
-func nameOf(sequence int, began time.Time) string {
-	return fmt.Sprintf("%08d-%s", sequence, began.UTC().Format(nameTime))
-}
-
-// read yields the lines of a file, as far as it went when it was listed.
-func (f file) read(yield func(cost.Line)) error {
-	r, err := os.Open(f.path)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	return readLines(io.LimitReader(r, f.size), yield)
-}
-
-// readLines yields the lines of r. One that is torn or foreign is skipped.
-func readLines(r io.Reader, yield func(cost.Line)) error {
-	b := bufio.NewReaderSize(r, 64<<10)
-	var long []byte
-	skip := false
-	for {
-		part, err := b.ReadSlice('\n')
-		if len(long)+len(part) > maxLine {
-			skip, long = true, nil
-		}
-		if errors.Is(err, bufio.ErrBufferFull) {
-			if !skip {
-				long = append(long, part...)
-			}
-			continue
-		}
-		if line := append(long, part...); !skip && err == nil {
-			var l cost.Line
-			if json.Unmarshal(line, &l) == nil && l.Valid() {
-				yield(l)
-			}
-		}
-		long, skip = long[:0], false
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-func encode(lines []cost.Line) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	for _, l := range lines {
-		if err := e.Encode(l); err != nil {
-			return nil, err
-		}
-	}
-	return b.Bytes(), nil
 }
 
 // append writes lines in one piece. What the disk does not take is kept, within
@@ -294,53 +198,6 @@ func (s *files) tidy(now time.Time) error {
 		}
 	}
 	return err
-}
-
-func fold(f file) error {
-	var lines []cost.Line
-	if err := f.read(func(l cost.Line) { lines = append(lines, l) }); err != nil {
-		return err
-	}
-	b, err := encode(cost.Fold(lines))
-	if err != nil {
-		return err
-	}
-	w, err := replaceFile(strings.TrimSuffix(f.path, exactSuffix)+foldedSuffix, b)
-	if err != nil {
-		return err
-	}
-	return errors.Join(w.Close(), os.Remove(f.path))
-}
-
-// replaceFile makes a file of b, whole or not at all, and returns it open for
-// appending.
-func replaceFile(path string, b []byte) (*os.File, error) {
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func (s *files) close() error {

@@ -156,8 +156,8 @@ func start(p *park) (int, unix.Errno) {
 // cloneParked clones a child with p.flags. The child enters the user namespace
 // p.user, asks to die with its parent thread, ends when that was too late,
 // unshares its network namespace, stores the first failure in p, writes 8 bytes
-// to p.fd and pauses until it is killed. It touches no stack. p must escape to the heap: the caller's stack may
-// move while the child still writes to it.
+// to p.fd and pauses until it is killed. It touches no stack. p must escape to
+// the heap: the caller's stack may move while the child still writes to it.
 func cloneParked(p *park) int64
 
 func reap(pid int) {
